@@ -1,0 +1,5 @@
+/** Conversations to prompts: the chat template interpreter. */
+@NullMarked
+package dev.apus.models.chat;
+
+import org.jspecify.annotations.NullMarked;

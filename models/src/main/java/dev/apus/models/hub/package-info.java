@@ -1,0 +1,5 @@
+/** Finding and fetching models. */
+@NullMarked
+package dev.apus.models.hub;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,33 @@
+package dev.apus.scheduler;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+
+/**
+ * The message-only boundary of the engine: commands in, events out, no live object crosses it. Thread-safe.
+ *
+ * <p>It is an interface because the engine may live in this process, in a child process, or be a stub that only emits tokens.
+ */
+public interface Engine extends AutoCloseable {
+    /**
+     * Queues a request. Its events come in order on the engine's thread; the consumer must only hand them on, never block or throw.
+     *
+     * @throws QueueFullException if the waiting queue is at its limit
+     * @throws IllegalArgumentException if the request can never run here (too long, unknown token ids, an id in flight)
+     * @throws IllegalStateException if the engine is draining or closed
+     */
+    void submit(Request request, Consumer<EngineEvent> events);
+
+    /** Ends a request within one step with {@link EngineEvent.FinishReason#ABORT}; unknown ids are ignored. */
+    void abort(String requestId);
+
+    /** Accepts no more requests; completes when all running ones have ended. */
+    CompletableFuture<Void> drain();
+
+    /** A recent snapshot for metrics and health; cheap, never waits for the engine. */
+    EngineStats stats();
+
+    /** Aborts what is left and ends the engine's threads. */
+    @Override
+    void close();
+}

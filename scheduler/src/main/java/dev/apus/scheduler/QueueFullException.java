@@ -1,0 +1,17 @@
+package dev.apus.scheduler;
+
+/** The waiting queue is at its limit: the client should try again after {@link #retryAfterSeconds}. */
+public final class QueueFullException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    private final int retryAfterSeconds;
+
+    public QueueFullException(int waiting, int limit, int retryAfterSeconds) {
+        super(waiting + " requests are waiting, the limit is " + limit);
+        this.retryAfterSeconds = retryAfterSeconds;
+    }
+
+    public int retryAfterSeconds() {
+        return retryAfterSeconds;
+    }
+}

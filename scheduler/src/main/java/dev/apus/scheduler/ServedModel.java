@@ -1,0 +1,28 @@
+package dev.apus.scheduler;
+
+import dev.apus.models.chat.ChatTemplate;
+import dev.apus.models.tokenizer.Tokenizer;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a front end needs of a loaded model.
+ *
+ * @param name as shown in {@code /v1/models} and accepted as {@code model}
+ * @param tokenizer the model's tokenizer
+ * @param chatTemplate null if the model has none: then only raw prompts work
+ * @param templateVariables strings that templates refer to ({@code bos_token}, {@code eos_token}, ...)
+ * @param maxModelLength most tokens of prompt plus output
+ * @param vocabSize width of the logits
+ * @param generationDefaults sampling defaults of generation_config.json by vLLM's parameter names; empty if none
+ * @param engine runs its requests
+ */
+public record ServedModel(
+        String name,
+        Tokenizer tokenizer,
+        @Nullable ChatTemplate chatTemplate,
+        Map<String, String> templateVariables,
+        int maxModelLength,
+        int vocabSize,
+        Map<String, Double> generationDefaults,
+        Engine engine) {}
