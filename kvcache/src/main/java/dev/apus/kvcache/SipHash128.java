@@ -41,7 +41,7 @@ final class SipHash128 {
 
     /** Computes {@link #hi} and {@link #lo}; {@link #begin} must come before the next {@link #add}. */
     void finish() {
-        long last = (long) words * 8 << 56;
+        long last = ((long) words * 8) << 56;
         add(last);
         v2 ^= 0xee;
         finalRounds();

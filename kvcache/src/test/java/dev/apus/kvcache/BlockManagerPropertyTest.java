@@ -9,7 +9,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 
 /** Drives the manager with random operations beside a model of what each block must contain, and checks both after each. */
-class BlockManagerProperties {
+class BlockManagerPropertyTest {
     private static final int ROWS = 6;
 
     @Property(tries = 150)
@@ -24,7 +24,9 @@ class BlockManagerProperties {
         private final int blockSize;
         private final BlockHasher hasher;
         private final BlockManager manager;
+        /** Tokens of each row, none if it is not started. */
         private final int[][] tokens = new int[ROWS][];
+
         private final int[] computed = new int[ROWS];
         private final BlockHashes[] hashes = new BlockHashes[ROWS];
         /** What was last written to each block: "storage", to see that a hit finds the right content. */
@@ -36,6 +38,7 @@ class BlockManagerProperties {
             hasher = new BlockHasher(blockSize, random.nextLong(), random.nextLong());
             manager = new BlockManager(blocks, blockSize, prefixCaching);
             storage = new int[blocks][blockSize];
+            Arrays.fill(tokens, new int[0]);
         }
 
         void run(int operations) {
@@ -77,7 +80,7 @@ class BlockManagerProperties {
         }
 
         private void step(int row) {
-            if (tokens[row] == null) {
+            if (tokens[row].length == 0) {
                 return;
             }
             if (computed[row] == tokens[row].length) {
@@ -102,14 +105,14 @@ class BlockManagerProperties {
         }
 
         private void free(int row) {
-            if (tokens[row] != null) {
+            if (tokens[row].length > 0) {
                 manager.free(row);
-                tokens[row] = null;
+                tokens[row] = new int[0];
             }
         }
 
         private void lookup(int row) {
-            if (tokens[row] != null) {
+            if (tokens[row].length > 0) {
                 int before = manager.freeBlocks();
                 hashes[row].extend(tokens[row], tokens[row].length);
                 assertThat(manager.cachedTokens(tokens[row], tokens[row].length, hashes[row]))
@@ -120,7 +123,7 @@ class BlockManagerProperties {
 
         private void checkContents() {
             for (int row = 0; row < ROWS; row++) {
-                for (int i = 0; tokens[row] != null && i < computed[row]; i++) {
+                for (int i = 0; tokens[row].length > 0 && i < computed[row]; i++) {
                     assertThat(storage[manager.blockTable(row)[i / blockSize]][i % blockSize])
                             .isEqualTo(tokens[row][i]);
                 }
