@@ -1,0 +1,65 @@
+package dev.apus.kernels.cpu;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * Zeroed native memory whose pages the operating system hands out on first touch.
+ *
+ * <p>{@link Arena#allocate} writes zeros to every byte, which would make a KV pool of gigabytes resident before its first token; the C
+ * library's {@code calloc} takes large areas from fresh, already zeroed pages.
+ */
+final class NativeMemory {
+    /** A cache line, and the widest vector. */
+    static final long ALIGNMENT = 64;
+
+    /** Below this size calloc may reuse memory and clear it anyway; the arena is simpler. */
+    private static final long LAZY_FROM = 1 << 20;
+
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final MethodHandle CALLOC = LINKER.downcallHandle(
+            LINKER.defaultLookup().findOrThrow("calloc"),
+            FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+    private static final MethodHandle FREE = LINKER.downcallHandle(
+            LINKER.defaultLookup().findOrThrow("free"), FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
+
+    private NativeMemory() {}
+
+    /**
+     * Allocates zeroed bytes that live as long as the arena, aligned to a cache line.
+     *
+     * @throws OutOfMemoryError if the system refuses
+     */
+    static MemorySegment allocate(Arena arena, long bytes) {
+        if (bytes < LAZY_FROM) {
+            return arena.allocate(Math.max(bytes, ALIGNMENT), ALIGNMENT).asSlice(0, bytes);
+        }
+        long padded = bytes + ALIGNMENT;
+        MemorySegment raw = calloc(padded);
+        if (raw.address() == 0) {
+            throw new OutOfMemoryError("the system refused " + bytes + " bytes of native memory");
+        }
+        long skip = -raw.address() & (ALIGNMENT - 1);
+        return raw.reinterpret(padded, arena, NativeMemory::free).asSlice(skip, bytes, ALIGNMENT);
+    }
+
+    private static MemorySegment calloc(long bytes) {
+        try {
+            return (MemorySegment) CALLOC.invokeExact(1L, bytes);
+        } catch (Throwable t) {
+            throw new IllegalStateException("calloc could not be called", t);
+        }
+    }
+
+    private static void free(MemorySegment segment) {
+        try {
+            FREE.invokeExact(segment);
+        } catch (Throwable t) {
+            throw new IllegalStateException("free could not be called", t);
+        }
+    }
+}
