@@ -1,5 +1,6 @@
 package dev.apus.kernels;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,6 +44,8 @@ public final class SamplingBatch {
     public final int[] @Nullable [] banned;
     /** Allowed ids as a bit set of {@code ceil(vocab/64)} words; null means all (constrained decoding, allowed_token_ids). */
     public final long[] @Nullable [] allowed;
+    /** Not to be drawn but given: the id to report log-probabilities of (prompt tokens); -1 means draw. */
+    public final int[] forcedId;
     /** Log-probabilities wanted: -1 none, 0 the drawn token only, k the k likeliest too. */
     public final int[] logprobs;
 
@@ -56,7 +59,7 @@ public final class SamplingBatch {
     public final int[] @Nullable [] topId;
     /** Result: their log-probabilities. */
     public final float[] @Nullable [] topLogprob;
-    /** Result: whether the row's logits held a NaN; the drawn id is then meaningless. */
+    /** Result: whether the row's logits held a NaN or +infinity or left no token to draw; the drawn id is then meaningless. */
     public final boolean[] corrupted;
 
     /** Rows in use. */
@@ -81,6 +84,8 @@ public final class SamplingBatch {
         biasValue = new float[capacity][];
         banned = new int[capacity][];
         allowed = new long[capacity][];
+        forcedId = new int[capacity];
+        Arrays.fill(forcedId, -1);
         logprobs = new int[capacity];
         sampledId = new int[capacity];
         sampledLogprob = new float[capacity];

@@ -15,7 +15,7 @@ import java.lang.foreign.ValueLayout;
 /** The kernels that are the same for every CPU provider: rows copied about, linear layers, sampling. */
 abstract class CpuKernels implements Kernels {
     final CpuPool pool;
-    private final CpuSampler sampler = new CpuSampler();
+    private final CpuSampler sampler;
     /** One embedding row on its way; grows to the widest table. */
     private float[] row = new float[0];
 
@@ -23,6 +23,7 @@ abstract class CpuKernels implements Kernels {
 
     CpuKernels(CpuPool pool) {
         this.pool = pool;
+        sampler = new CpuSampler(pool);
     }
 
     @Override
@@ -102,6 +103,6 @@ abstract class CpuKernels implements Kernels {
             rows = Math.max(rows, batch.row[i] + 1);
         }
         HostTensor source = matrix(logits, "logits", rows);
-        sampler.sample(source.data(), width(source), batch);
+        sampler.sample(source, batch);
     }
 }

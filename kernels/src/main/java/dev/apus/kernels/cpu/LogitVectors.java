@@ -1,0 +1,285 @@
+package dev.apus.kernels.cpu;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * Passes over one row of logits, vectorised. Arrays are padded with negative infinity to {@link #padded} elements, so that no pass
+ * has a tail. Sums are added lane by lane in a fixed order, because the order of a vector reduction is not specified and sampling must
+ * give the same token every time.
+ */
+final class LogitVectors {
+    private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+    private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
+    private static final int LANES = SPECIES.length();
+    /** Elements whose sum {@link #expSums} reports together. */
+    static final int CHUNK = 1024;
+
+    private static final float LOG2_E = 1.442695f;
+    /** ln 2 in two parts (Cody and Waite): the upper has trailing zeros, so that its products are exact. */
+    private static final float LN2_HI = 0x1.63p-1f;
+
+    private static final float LN2_LO = -2.1219444e-4f;
+    /** 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits. */
+    private static final float ROUND = 12582912f;
+    /** Below it exp is no normal float any more; taken as 0. */
+    private static final float EXP_MIN = -87f;
+
+    private LogitVectors() {}
+
+    /** Array length for {@code elements} elements: a multiple of {@link #CHUNK}, which every vector length divides. */
+    static int padded(int elements) {
+        return Math.multiplyExact((elements + CHUNK - 1) / CHUNK, CHUNK);
+    }
+
+    /** Index of the largest of {@code count} floats at {@code offset}, the lowest among equals; -1 if one is NaN or +infinity. */
+    static int argmax(MemorySegment data, long offset, int count) {
+        if (count < LANES) {
+            return argmaxTail(data, offset, 0, count, -1, Float.NEGATIVE_INFINITY);
+        }
+        FloatVector best = FloatVector.fromMemorySegment(SPECIES, data, offset, ByteOrder.nativeOrder());
+        // Turns NaN once a NaN or an infinity was added: the rare case is told apart by a second look.
+        FloatVector poison = best.mul(0f);
+        IntVector at = IntVector.zero(INTS);
+        int i = LANES;
+        for (; i <= count - LANES; i += LANES) {
+            FloatVector v = FloatVector.fromMemorySegment(SPECIES, data, offset + 4L * i, ByteOrder.nativeOrder());
+            VectorMask<Float> greater = v.compare(VectorOperators.GT, best);
+            best = best.blend(v, greater);
+            at = at.blend(IntVector.broadcast(INTS, i), greater.cast(INTS));
+            poison = v.fma(FloatVector.zero(SPECIES), poison);
+        }
+        if (poison.test(VectorOperators.IS_NAN).anyTrue() && holdsNanOrInfinity(data, offset, count)) {
+            return -1;
+        }
+        int bestId = -1;
+        float bestValue = Float.NEGATIVE_INFINITY;
+        for (int lane = 0; lane < LANES; lane++) {
+            float value = best.lane(lane);
+            int id = at.lane(lane) + lane;
+            if (bestId < 0 || value > bestValue || (value == bestValue && id < bestId)) {
+                bestId = id;
+                bestValue = value;
+            }
+        }
+        return argmaxTail(data, offset, i, count, bestId, bestValue);
+    }
+
+    private static int argmaxTail(MemorySegment data, long offset, int from, int count, int bestId, float bestValue) {
+        int id = bestId;
+        float best = bestValue;
+        for (int i = from; i < count; i++) {
+            float value = data.get(ValueLayout.JAVA_FLOAT_UNALIGNED, offset + 4L * i);
+            if (Float.isNaN(value) || value == Float.POSITIVE_INFINITY) {
+                return -1;
+            }
+            if (id < 0 || value > best) {
+                id = i;
+                best = value;
+            }
+        }
+        return id;
+    }
+
+    private static boolean holdsNanOrInfinity(MemorySegment data, long offset, int count) {
+        for (int i = 0; i < count; i++) {
+            float value = data.get(ValueLayout.JAVA_FLOAT_UNALIGNED, offset + 4L * i);
+            if (Float.isNaN(value) || value == Float.POSITIVE_INFINITY) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether one of the values is NaN or +infinity. */
+    static boolean corrupted(float[] values) {
+        VectorMask<Float> bad = SPECIES.maskAll(false);
+        for (int i = 0; i < values.length; i += LANES) {
+            FloatVector v = FloatVector.fromArray(SPECIES, values, i);
+            // False for NaN too.
+            bad = bad.or(v.compare(VectorOperators.LT, Float.POSITIVE_INFINITY).not());
+        }
+        return bad.anyTrue();
+    }
+
+    /** Index of the largest value, the lowest among equals; the values hold no NaN. */
+    static int argmax(float[] values) {
+        FloatVector best = FloatVector.fromArray(SPECIES, values, 0);
+        IntVector at = IntVector.zero(INTS);
+        for (int i = LANES; i < values.length; i += LANES) {
+            FloatVector v = FloatVector.fromArray(SPECIES, values, i);
+            VectorMask<Float> greater = v.compare(VectorOperators.GT, best);
+            best = best.blend(v, greater);
+            at = at.blend(IntVector.broadcast(INTS, i), greater.cast(INTS));
+        }
+        int bestId = 0;
+        float bestValue = Float.NEGATIVE_INFINITY;
+        for (int lane = 0; lane < LANES; lane++) {
+            float value = best.lane(lane);
+            int id = at.lane(lane) + lane;
+            if (value > bestValue || (value == bestValue && id < bestId)) {
+                bestId = id;
+                bestValue = value;
+            }
+        }
+        return bestId;
+    }
+
+    /** {@code values *= factor}. */
+    static void scale(float[] values, float factor) {
+        for (int i = 0; i < values.length; i += LANES) {
+            FloatVector.fromArray(SPECIES, values, i).mul(factor).intoArray(values, i);
+        }
+    }
+
+    /** Sum of {@code exp(values - max)}. */
+    static double expSum(float[] values, float max, float[] lanes) {
+        double sum = 0;
+        for (int from = 0; from < values.length; from += CHUNK) {
+            sum += expSumChunk(values, max, from, lanes);
+        }
+        return sum;
+    }
+
+    private static double expSumChunk(float[] values, float max, int from, float[] lanes) {
+        FloatVector sum = FloatVector.zero(SPECIES);
+        for (int i = from; i < from + CHUNK; i += LANES) {
+            sum = sum.add(exp(FloatVector.fromArray(SPECIES, values, i).sub(max)));
+        }
+        return add(sum, lanes);
+    }
+
+    /** {@code values = exp(values - max)}, with the sum of each {@link #CHUNK} in {@code sums}; returns the whole sum. */
+    static double expSums(float[] values, float max, double[] sums, float[] lanes) {
+        double total = 0;
+        for (int from = 0; from < values.length; from += CHUNK) {
+            double sum = expChunk(values, max, from, lanes);
+            sums[from / CHUNK] = sum;
+            total += sum;
+        }
+        return total;
+    }
+
+    private static double expChunk(float[] values, float max, int from, float[] lanes) {
+        FloatVector sum = FloatVector.zero(SPECIES);
+        for (int i = from; i < from + CHUNK; i += LANES) {
+            FloatVector e = exp(FloatVector.fromArray(SPECIES, values, i).sub(max));
+            e.intoArray(values, i);
+            sum = sum.add(e);
+        }
+        return add(sum, lanes);
+    }
+
+    private static double add(FloatVector sum, float[] lanes) {
+        sum.intoArray(lanes, 0);
+        double total = 0;
+        for (int lane = 0; lane < LANES; lane++) {
+            total += lanes[lane];
+        }
+        return total;
+    }
+
+    /** Length of the scratch array that sums need. */
+    static int lanes() {
+        return LANES;
+    }
+
+    /** exp of arguments of 0 or less: powers of two times a polynomial on [-ln2/2, ln2/2] (Cephes' expf), within 2 ulp. */
+    private static FloatVector exp(FloatVector x) {
+        FloatVector shifted =
+                x.max(EXP_MIN).fma(FloatVector.broadcast(SPECIES, LOG2_E), FloatVector.broadcast(SPECIES, ROUND));
+        FloatVector n = shifted.sub(ROUND);
+        FloatVector r = n.fma(FloatVector.broadcast(SPECIES, -LN2_HI), x);
+        r = n.fma(FloatVector.broadcast(SPECIES, -LN2_LO), r);
+        FloatVector p = FloatVector.broadcast(SPECIES, 1.9875691e-4f);
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 0.0013981999f));
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 0.008333452f));
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 0.041665796f));
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 0.16666666f));
+        p = p.fma(r, FloatVector.broadcast(SPECIES, 0.5f));
+        p = p.mul(r).fma(r, r).add(1f);
+        IntVector power =
+                shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23).add(Float.floatToRawIntBits(1f));
+        return p.mul(power.reinterpretAsFloats()).blend(0f, x.compare(VectorOperators.LT, EXP_MIN));
+    }
+
+    /** How many values are greater than {@code limit}. */
+    static int countGreater(float[] values, float limit) {
+        int count = 0;
+        for (int i = 0; i < values.length; i += LANES) {
+            count += FloatVector.fromArray(SPECIES, values, i)
+                    .compare(VectorOperators.GT, limit)
+                    .trueCount();
+        }
+        return count;
+    }
+
+    /** Collects the indices below {@code end} of values that are at least {@code limit}, ascending; returns how many. */
+    static int atLeast(float[] values, int end, float limit, int[] ids) {
+        int count = 0;
+        for (int i = 0; i < end; i += LANES) {
+            long mask = FloatVector.fromArray(SPECIES, values, i)
+                    .compare(VectorOperators.GE, limit)
+                    .toLong();
+            while (mask != 0) {
+                int id = i + Long.numberOfTrailingZeros(mask);
+                mask &= mask - 1;
+                if (id < end) {
+                    ids[count++] = id;
+                }
+            }
+        }
+        return count;
+    }
+
+    /** First index from {@code from} on at which a value exceeds {@code limit}, or the array's length; {@code from} is a multiple of the vector length. */
+    static int nextGreater(float[] values, int from, float limit) {
+        int i = from;
+        while (i < values.length
+                && !FloatVector.fromArray(SPECIES, values, i)
+                        .compare(VectorOperators.GT, limit)
+                        .anyTrue()) {
+            i += LANES;
+        }
+        return i;
+    }
+
+    /** The k-th largest value (equals counted apart): a search over the ordered bit patterns, 32 counting passes whatever k is. */
+    static float kthLargest(float[] values, int k) {
+        int low = key(Float.NEGATIVE_INFINITY);
+        int high = key(Float.POSITIVE_INFINITY);
+        // Largest key such that at least k values are at least that large.
+        while (low < high) {
+            int middle = (int) (((long) low + high + 1) >> 1);
+            if (countGreater(values, Math.nextDown(fromKey(middle))) >= k) {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        return fromKey(low);
+    }
+
+    /** Maps floats to ints of the same order; its own inverse on the bits. */
+    private static int key(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        return bits ^ ((bits >> 31) & Integer.MAX_VALUE);
+    }
+
+    private static float fromKey(int key) {
+        return Float.intBitsToFloat(key ^ ((key >> 31) & Integer.MAX_VALUE));
+    }
+
+    /** Copies {@code count} floats at {@code offset} and pads with negative infinity. */
+    static void load(MemorySegment data, long offset, int count, float[] values) {
+        MemorySegment.copy(data, ValueLayout.JAVA_FLOAT_UNALIGNED, offset, values, 0, count);
+        Arrays.fill(values, count, values.length, Float.NEGATIVE_INFINITY);
+    }
+}
