@@ -195,6 +195,16 @@ public final class BlockManager {
         committed[row] = 0;
     }
 
+    /** Gives up all blocks of the row and forgets their content, because it turned out to be wrong (NaN). */
+    public void discard(int row) {
+        for (int i = 0; i < blockCount(row); i++) {
+            if (index.contains(tables[row][i])) {
+                index.remove(tables[row][i]);
+            }
+        }
+        free(row);
+    }
+
     /** Forgets all cached content; sequences keep their blocks. */
     public void clearPrefixCache() {
         for (int block = 0; block < blocks; block++) {

@@ -121,6 +121,18 @@ class BlockManagerTest {
     }
 
     @Test
+    void discardingForgetsSharedContentToo() {
+        run(0, tokens(9), "");
+        run(1, tokens(9), "");
+        manager.discard(0);
+        manager.checkInvariants();
+        assertThat(cached(tokens(9), 9, "")).isZero();
+        manager.free(1);
+        manager.checkInvariants();
+        assertThat(manager.freeBlocks()).isEqualTo(8);
+    }
+
+    @Test
     void refusesToStartARowThatHoldsBlocks() {
         run(0, tokens(5), "");
         BlockHashes hashes = hasher.chain(0, 0, "");

@@ -1,5 +1,6 @@
 package dev.apus.scheduler;
 
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
@@ -10,7 +11,9 @@ import java.util.function.Consumer;
  */
 public interface Engine extends AutoCloseable {
     /**
-     * Queues a request. Its events come in order on the engine's thread; the consumer must only hand them on, never block or throw.
+     * Queues a request. Its events come in order on one thread of the engine that is not the one that computes: the consumer may do
+     * light work (detokenise, write to a queue or a channel), but a consumer that blocks delays the events of all others.
+     * A consumer that throws has its request aborted.
      *
      * @throws QueueFullException if the waiting queue is at its limit
      * @throws IllegalArgumentException if the request can never run here (too long, unknown token ids, an id in flight)
@@ -21,8 +24,13 @@ public interface Engine extends AutoCloseable {
     /** Ends a request within one step with {@link EngineEvent.FinishReason#ABORT}; unknown ids are ignored. */
     void abort(String requestId);
 
-    /** Accepts no more requests; completes when all running ones have ended. */
+    /** Accepts no more requests; completes when all running and queued ones have ended and their events are delivered. */
     CompletableFuture<Void> drain();
+
+    /** As {@link #drain()}, but what still runs when {@code deadline} has passed is aborted. */
+    default CompletableFuture<Void> drain(Duration deadline) {
+        return drain();
+    }
 
     /** A recent snapshot for metrics and health; cheap, never waits for the engine. */
     EngineStats stats();

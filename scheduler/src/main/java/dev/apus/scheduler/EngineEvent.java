@@ -3,7 +3,7 @@ package dev.apus.scheduler;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What the engine says of a request: any number of {@link Tokens}, then exactly one of {@link Finished} and {@link Failed}. */
+/** What the engine says of a request: {@link PromptLogprobs} if asked for, any number of {@link Tokens}, then exactly one of {@link Finished} and {@link Failed}. */
 public sealed interface EngineEvent {
     /** The request that the event belongs to. */
     String requestId();
@@ -25,7 +25,7 @@ public sealed interface EngineEvent {
     /**
      * New tokens.
      *
-     * @param ids one or more ids, in order
+     * @param ids one or more ids, in order; a stop id that ends the request is among them, as in vLLM
      * @param logprobs one entry per id where asked for, else null
      */
     record Tokens(String requestId, int[] ids, @Nullable List<TokenLogprobs> logprobs) implements EngineEvent {}

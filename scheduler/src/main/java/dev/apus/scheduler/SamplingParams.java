@@ -59,6 +59,13 @@ public record SamplingParams(
         require(frequencyPenalty >= -2 && frequencyPenalty <= 2, "frequency_penalty", frequencyPenalty, "in [-2, 2]");
         require(maxTokens >= 1, "max_tokens", maxTokens, "1 or more");
         require(minTokens >= 0 && minTokens <= maxTokens, "min_tokens", minTokens, "in [0, max_tokens]");
+        for (Map.Entry<Integer, Float> bias : logitBias.entrySet()) {
+            require(
+                    bias.getValue() < Float.POSITIVE_INFINITY,
+                    "logit_bias of token " + bias.getKey(),
+                    bias.getValue(),
+                    "a number below infinity");
+        }
         require(logprobs >= -1, "logprobs", logprobs, "-1 (none) or more");
         require(promptLogprobs >= -1, "prompt_logprobs", promptLogprobs, "-1 (none) or more");
     }
@@ -66,6 +73,32 @@ public record SamplingParams(
     /** Greedy decoding of at most {@code maxTokens} tokens. */
     public static SamplingParams greedy(int maxTokens) {
         return new SamplingParams(0, 0, 1, 0, 1, 0, 0, 0, maxTokens, 0, false, Set.of(), Map.of(), List.of(), -1, -1);
+    }
+
+    /** The same with another seed. */
+    public SamplingParams withSeed(long newSeed) {
+        return new SamplingParams(
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                newSeed,
+                maxTokens,
+                minTokens,
+                ignoreEos,
+                stopTokenIds,
+                logitBias,
+                allowedTokenIds,
+                logprobs,
+                promptLogprobs);
+    }
+
+    /** Whether a repetition, presence or frequency penalty applies. */
+    public boolean hasPenalties() {
+        return repetitionPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0;
     }
 
     private static void require(boolean holds, String name, Object value, String allowed) {

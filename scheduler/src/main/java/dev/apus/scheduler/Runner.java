@@ -1,0 +1,19 @@
+package dev.apus.scheduler;
+
+import dev.apus.kernels.SamplingBatch;
+import dev.apus.kernels.StepBatch;
+
+/** What the engine runs its steps on. Used by the engine's thread only, which also closes it. */
+public interface Runner extends AutoCloseable {
+    /** Width of the logits: token ids are below it. */
+    int vocabSize();
+
+    /**
+     * Computes the keys and values of the batch's tokens, the logits of its logit rows, and the results of {@code sampling}, whose rows
+     * count the batch's logit rows. May be called again with some sequences of a batch on which it threw.
+     */
+    void step(StepBatch batch, SamplingBatch sampling);
+
+    @Override
+    void close();
+}
