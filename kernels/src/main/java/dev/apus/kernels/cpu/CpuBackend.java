@@ -27,11 +27,29 @@ public final class CpuBackend implements Backend {
     private CpuBackend(CpuOptions options) {
         int threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
         pool = new CpuPool(threads);
-        kernels = new ScalarKernels(pool);
-        description = "CPU, scalar kernels, " + threads + (threads == 1 ? " thread" : " threads");
+        String obstacle = VectorSupport.obstacle();
+        if (options.kernels() == CpuOptions.Provider.VECTOR && obstacle != null) {
+            throw new IllegalStateException("vector kernels cannot run: " + obstacle + "; choose scalar or auto");
+        }
+        boolean vector = options.kernels() != CpuOptions.Provider.SCALAR && obstacle == null;
+        kernels = vector ? new VectorKernels(pool, arena) : new ScalarKernels(pool);
+        description = describe(vector, options, obstacle, threads);
     }
 
-    /** A backend with its own threads and memory. */
+    private static String describe(boolean vector, CpuOptions options, @Nullable String obstacle, int threads) {
+        String count = threads + (threads == 1 ? " thread" : " threads");
+        if (vector) {
+            return "cpu: vector kernels, " + VectorSupport.bits() + "-bit vectors, " + count;
+        }
+        String reason = options.kernels() == CpuOptions.Provider.SCALAR ? "as asked" : String.valueOf(obstacle);
+        return "cpu: scalar kernels (" + reason + "), " + count;
+    }
+
+    /**
+     * A backend with its own threads and memory.
+     *
+     * @throws IllegalStateException if vector kernels are demanded of a JVM that cannot run them
+     */
     public static CpuBackend create(CpuOptions options) {
         return new CpuBackend(options);
     }

@@ -13,11 +13,14 @@ import java.lang.foreign.MemorySegment;
  *
  * <p>A block of one layer holds, per kv head, its keys as {@code [headDim][16]} and its values as {@code [16][valueStride]}: scores of
  * 16 keys are then a sum over headDim of one vector each, and so is the weighted sum of values. {@code valueStride} is headDim rounded
- * up to 16, the padding stays zero, so that vector loops need no tail.
+ * up to 32, the padding stays zero, so that vector loops need no tail.
  */
 final class CpuKvCache implements KvCache {
     /** Tokens of a block: one 512-bit vector of keys. */
     static final int BLOCK = 16;
+
+    /** Values are summed two vectors at a time, of at most 16 lanes. */
+    private static final int VALUE_MULTIPLE = 32;
 
     private final KvLayout layout;
     private final int blocks;
@@ -35,7 +38,7 @@ final class CpuKvCache implements KvCache {
         }
         this.layout = layout;
         this.blocks = blocks;
-        valueStride = (layout.headDim() + BLOCK - 1) / BLOCK * BLOCK;
+        valueStride = (layout.headDim() + VALUE_MULTIPLE - 1) / VALUE_MULTIPLE * VALUE_MULTIPLE;
         keyBytes = 4L * layout.headDim() * BLOCK;
         valueBytes = 4L * valueStride * BLOCK;
         blockBytes = layout.kvHeads() * (keyBytes + valueBytes);

@@ -124,4 +124,12 @@ final class Operands {
             }
         }
     }
+
+    /** A field that a kernel sets before it runs its parts. */
+    static <T> T present(@Nullable T operand) {
+        if (operand == null) {
+            throw new IllegalStateException("a part ran before its kernel");
+        }
+        return operand;
+    }
 }
