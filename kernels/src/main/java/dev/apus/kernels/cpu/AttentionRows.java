@@ -9,10 +9,9 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * The inner loops of attention: 1, 2, 3, 4 or 6 query rows against two vectors of keys or of value columns.
+ * The inner loops of attention: 1 to 4 query rows against two vectors of keys or of value columns.
  *
- * <p>Twelve accumulators fill the FMA pipes, and with 512-bit as with 256-bit vectors they fit the registers beside their operands. The
- * methods differ in nothing but the number of rows, written out because accumulators must be local variables: a score is always
+ * <p>Eight accumulators fill the FMA pipes; with twelve C2 spills and loses a fifth to a half. The methods differ in nothing but the number of rows, written out because accumulators must be local variables: a score is always
  * summed over headDim in order and an output over keys in order, so its bits do not depend on which method computed it.
  */
 final class AttentionRows {
@@ -28,7 +27,7 @@ final class AttentionRows {
     private AttentionRows() {}
 
     /**
-     * Scores of {@code count} rows, {@code count} one of 1, 2, 3, 4, 6.
+     * Scores of {@code count} rows, 1 to 4.
      *
      * @param q queries {@code [dim][count]} from byte {@code qAt} on
      * @param kv holds a vector of keys per d from {@code keysA} and one from {@code keysB} on
@@ -48,16 +47,17 @@ final class AttentionRows {
             case 1 -> scores1(q, qAt, kv, keysA, keysB, dim, s, sAt);
             case 2 -> scores2(q, qAt, kv, keysA, keysB, dim, s, sAt);
             case 3 -> scores3(q, qAt, kv, keysA, keysB, dim, s, sAt);
-            case 4 -> scores4(q, qAt, kv, keysA, keysB, dim, s, sAt);
-            default -> scores6(q, qAt, kv, keysA, keysB, dim, s, sAt);
+            default -> scores4(q, qAt, kv, keysA, keysB, dim, s, sAt);
         }
     }
 
     /**
-     * Adds weighted values to two vectors of {@code count} output rows, {@code count} one of 1, 2, 3, 4, 6.
+     * Adds weighted values to two vectors of {@code count} output rows, 1 to 4.
      *
      * @param p weights, a row every {@link #SCORE_ROW} bytes from {@code pAt} on
-     * @param kv values, a key every {@code vStep} bytes from {@code vAt} on
+     * @param kv values, a key every {@code vStep} bytes
+     * @param blocks byte offset of each block of 16 keys
+     * @param column byte offset of the two vectors in a key's values
      * @param o output rows {@code vStep} bytes apart from {@code oAt} on
      */
     static void values(
@@ -65,17 +65,17 @@ final class AttentionRows {
             MemorySegment p,
             long pAt,
             MemorySegment kv,
-            long vAt,
+            long[] blocks,
+            long column,
             long vStep,
             int keys,
             MemorySegment o,
             long oAt) {
         switch (count) {
-            case 1 -> values1(p, pAt, kv, vAt, vStep, keys, o, oAt);
-            case 2 -> values2(p, pAt, kv, vAt, vStep, keys, o, oAt);
-            case 3 -> values3(p, pAt, kv, vAt, vStep, keys, o, oAt);
-            case 4 -> values4(p, pAt, kv, vAt, vStep, keys, o, oAt);
-            default -> values6(p, pAt, kv, vAt, vStep, keys, o, oAt);
+            case 1 -> values1(p, pAt, kv, blocks, column, vStep, keys, o, oAt);
+            case 2 -> values2(p, pAt, kv, blocks, column, vStep, keys, o, oAt);
+            case 3 -> values3(p, pAt, kv, blocks, column, vStep, keys, o, oAt);
+            default -> values4(p, pAt, kv, blocks, column, vStep, keys, o, oAt);
         }
     }
 
@@ -96,16 +96,29 @@ final class AttentionRows {
     }
 
     private static void values1(
-            MemorySegment p, long pAt, MemorySegment kv, long vAt, long vStep, int keys, MemorySegment o, long oAt) {
+            MemorySegment p,
+            long pAt,
+            MemorySegment kv,
+            long[] blocks,
+            long column,
+            long vStep,
+            int keys,
+            MemorySegment o,
+            long oAt) {
         FloatVector a0 = load(o, oAt);
         FloatVector b0 = load(o, oAt + VECTOR);
-        for (int k = 0; k < keys; k++) {
-            FloatVector va = load(kv, vAt + k * vStep);
-            FloatVector vb = load(kv, vAt + k * vStep + VECTOR);
-            long at = pAt + k * 4L;
-            FloatVector p0 = splat(p, at);
-            a0 = p0.fma(va, a0);
-            b0 = p0.fma(vb, b0);
+        for (int first = 0; first < keys; first += CpuKvCache.BLOCK) {
+            long v = blocks[first / CpuKvCache.BLOCK] + column;
+            int end = Math.min(keys, first + CpuKvCache.BLOCK);
+            for (int k = first; k < end; k++) {
+                FloatVector va = load(kv, v);
+                FloatVector vb = load(kv, v + VECTOR);
+                long at = pAt + k * 4L;
+                FloatVector p0 = splat(p, at);
+                a0 = p0.fma(va, a0);
+                b0 = p0.fma(vb, b0);
+                v += vStep;
+            }
         }
         store(a0, o, oAt);
         store(b0, o, oAt + VECTOR);
@@ -135,21 +148,34 @@ final class AttentionRows {
     }
 
     private static void values2(
-            MemorySegment p, long pAt, MemorySegment kv, long vAt, long vStep, int keys, MemorySegment o, long oAt) {
+            MemorySegment p,
+            long pAt,
+            MemorySegment kv,
+            long[] blocks,
+            long column,
+            long vStep,
+            int keys,
+            MemorySegment o,
+            long oAt) {
         FloatVector a0 = load(o, oAt);
         FloatVector b0 = load(o, oAt + VECTOR);
         FloatVector a1 = load(o, oAt + vStep);
         FloatVector b1 = load(o, oAt + vStep + VECTOR);
-        for (int k = 0; k < keys; k++) {
-            FloatVector va = load(kv, vAt + k * vStep);
-            FloatVector vb = load(kv, vAt + k * vStep + VECTOR);
-            long at = pAt + k * 4L;
-            FloatVector p0 = splat(p, at);
-            a0 = p0.fma(va, a0);
-            b0 = p0.fma(vb, b0);
-            FloatVector p1 = splat(p, at + SCORE_ROW);
-            a1 = p1.fma(va, a1);
-            b1 = p1.fma(vb, b1);
+        for (int first = 0; first < keys; first += CpuKvCache.BLOCK) {
+            long v = blocks[first / CpuKvCache.BLOCK] + column;
+            int end = Math.min(keys, first + CpuKvCache.BLOCK);
+            for (int k = first; k < end; k++) {
+                FloatVector va = load(kv, v);
+                FloatVector vb = load(kv, v + VECTOR);
+                long at = pAt + k * 4L;
+                FloatVector p0 = splat(p, at);
+                a0 = p0.fma(va, a0);
+                b0 = p0.fma(vb, b0);
+                FloatVector p1 = splat(p, at + SCORE_ROW);
+                a1 = p1.fma(va, a1);
+                b1 = p1.fma(vb, b1);
+                v += vStep;
+            }
         }
         store(a0, o, oAt);
         store(b0, o, oAt + VECTOR);
@@ -188,26 +214,39 @@ final class AttentionRows {
     }
 
     private static void values3(
-            MemorySegment p, long pAt, MemorySegment kv, long vAt, long vStep, int keys, MemorySegment o, long oAt) {
+            MemorySegment p,
+            long pAt,
+            MemorySegment kv,
+            long[] blocks,
+            long column,
+            long vStep,
+            int keys,
+            MemorySegment o,
+            long oAt) {
         FloatVector a0 = load(o, oAt);
         FloatVector b0 = load(o, oAt + VECTOR);
         FloatVector a1 = load(o, oAt + vStep);
         FloatVector b1 = load(o, oAt + vStep + VECTOR);
         FloatVector a2 = load(o, oAt + 2 * vStep);
         FloatVector b2 = load(o, oAt + 2 * vStep + VECTOR);
-        for (int k = 0; k < keys; k++) {
-            FloatVector va = load(kv, vAt + k * vStep);
-            FloatVector vb = load(kv, vAt + k * vStep + VECTOR);
-            long at = pAt + k * 4L;
-            FloatVector p0 = splat(p, at);
-            a0 = p0.fma(va, a0);
-            b0 = p0.fma(vb, b0);
-            FloatVector p1 = splat(p, at + SCORE_ROW);
-            a1 = p1.fma(va, a1);
-            b1 = p1.fma(vb, b1);
-            FloatVector p2 = splat(p, at + 2 * SCORE_ROW);
-            a2 = p2.fma(va, a2);
-            b2 = p2.fma(vb, b2);
+        for (int first = 0; first < keys; first += CpuKvCache.BLOCK) {
+            long v = blocks[first / CpuKvCache.BLOCK] + column;
+            int end = Math.min(keys, first + CpuKvCache.BLOCK);
+            for (int k = first; k < end; k++) {
+                FloatVector va = load(kv, v);
+                FloatVector vb = load(kv, v + VECTOR);
+                long at = pAt + k * 4L;
+                FloatVector p0 = splat(p, at);
+                a0 = p0.fma(va, a0);
+                b0 = p0.fma(vb, b0);
+                FloatVector p1 = splat(p, at + SCORE_ROW);
+                a1 = p1.fma(va, a1);
+                b1 = p1.fma(vb, b1);
+                FloatVector p2 = splat(p, at + 2 * SCORE_ROW);
+                a2 = p2.fma(va, a2);
+                b2 = p2.fma(vb, b2);
+                v += vStep;
+            }
         }
         store(a0, o, oAt);
         store(b0, o, oAt + VECTOR);
@@ -255,7 +294,15 @@ final class AttentionRows {
     }
 
     private static void values4(
-            MemorySegment p, long pAt, MemorySegment kv, long vAt, long vStep, int keys, MemorySegment o, long oAt) {
+            MemorySegment p,
+            long pAt,
+            MemorySegment kv,
+            long[] blocks,
+            long column,
+            long vStep,
+            int keys,
+            MemorySegment o,
+            long oAt) {
         FloatVector a0 = load(o, oAt);
         FloatVector b0 = load(o, oAt + VECTOR);
         FloatVector a1 = load(o, oAt + vStep);
@@ -264,22 +311,27 @@ final class AttentionRows {
         FloatVector b2 = load(o, oAt + 2 * vStep + VECTOR);
         FloatVector a3 = load(o, oAt + 3 * vStep);
         FloatVector b3 = load(o, oAt + 3 * vStep + VECTOR);
-        for (int k = 0; k < keys; k++) {
-            FloatVector va = load(kv, vAt + k * vStep);
-            FloatVector vb = load(kv, vAt + k * vStep + VECTOR);
-            long at = pAt + k * 4L;
-            FloatVector p0 = splat(p, at);
-            a0 = p0.fma(va, a0);
-            b0 = p0.fma(vb, b0);
-            FloatVector p1 = splat(p, at + SCORE_ROW);
-            a1 = p1.fma(va, a1);
-            b1 = p1.fma(vb, b1);
-            FloatVector p2 = splat(p, at + 2 * SCORE_ROW);
-            a2 = p2.fma(va, a2);
-            b2 = p2.fma(vb, b2);
-            FloatVector p3 = splat(p, at + 3 * SCORE_ROW);
-            a3 = p3.fma(va, a3);
-            b3 = p3.fma(vb, b3);
+        for (int first = 0; first < keys; first += CpuKvCache.BLOCK) {
+            long v = blocks[first / CpuKvCache.BLOCK] + column;
+            int end = Math.min(keys, first + CpuKvCache.BLOCK);
+            for (int k = first; k < end; k++) {
+                FloatVector va = load(kv, v);
+                FloatVector vb = load(kv, v + VECTOR);
+                long at = pAt + k * 4L;
+                FloatVector p0 = splat(p, at);
+                a0 = p0.fma(va, a0);
+                b0 = p0.fma(vb, b0);
+                FloatVector p1 = splat(p, at + SCORE_ROW);
+                a1 = p1.fma(va, a1);
+                b1 = p1.fma(vb, b1);
+                FloatVector p2 = splat(p, at + 2 * SCORE_ROW);
+                a2 = p2.fma(va, a2);
+                b2 = p2.fma(vb, b2);
+                FloatVector p3 = splat(p, at + 3 * SCORE_ROW);
+                a3 = p3.fma(va, a3);
+                b3 = p3.fma(vb, b3);
+                v += vStep;
+            }
         }
         store(a0, o, oAt);
         store(b0, o, oAt + VECTOR);
@@ -289,107 +341,5 @@ final class AttentionRows {
         store(b2, o, oAt + 2 * vStep + VECTOR);
         store(a3, o, oAt + 3 * vStep);
         store(b3, o, oAt + 3 * vStep + VECTOR);
-    }
-
-    private static void scores6(
-            MemorySegment q, long qAt, MemorySegment kv, long keysA, long keysB, int dim, MemorySegment s, long sAt) {
-        FloatVector a0 = zero();
-        FloatVector b0 = zero();
-        FloatVector a1 = zero();
-        FloatVector b1 = zero();
-        FloatVector a2 = zero();
-        FloatVector b2 = zero();
-        FloatVector a3 = zero();
-        FloatVector b3 = zero();
-        FloatVector a4 = zero();
-        FloatVector b4 = zero();
-        FloatVector a5 = zero();
-        FloatVector b5 = zero();
-        for (int d = 0; d < dim; d++) {
-            FloatVector ka = load(kv, keysA + d * KEY_STEP);
-            FloatVector kb = load(kv, keysB + d * KEY_STEP);
-            long at = qAt + d * 24L;
-            FloatVector q0 = splat(q, at);
-            a0 = q0.fma(ka, a0);
-            b0 = q0.fma(kb, b0);
-            FloatVector q1 = splat(q, at + 4);
-            a1 = q1.fma(ka, a1);
-            b1 = q1.fma(kb, b1);
-            FloatVector q2 = splat(q, at + 8);
-            a2 = q2.fma(ka, a2);
-            b2 = q2.fma(kb, b2);
-            FloatVector q3 = splat(q, at + 12);
-            a3 = q3.fma(ka, a3);
-            b3 = q3.fma(kb, b3);
-            FloatVector q4 = splat(q, at + 16);
-            a4 = q4.fma(ka, a4);
-            b4 = q4.fma(kb, b4);
-            FloatVector q5 = splat(q, at + 20);
-            a5 = q5.fma(ka, a5);
-            b5 = q5.fma(kb, b5);
-        }
-        store(a0, s, sAt);
-        store(b0, s, sAt + VECTOR);
-        store(a1, s, sAt + SCORE_ROW);
-        store(b1, s, sAt + SCORE_ROW + VECTOR);
-        store(a2, s, sAt + 2 * SCORE_ROW);
-        store(b2, s, sAt + 2 * SCORE_ROW + VECTOR);
-        store(a3, s, sAt + 3 * SCORE_ROW);
-        store(b3, s, sAt + 3 * SCORE_ROW + VECTOR);
-        store(a4, s, sAt + 4 * SCORE_ROW);
-        store(b4, s, sAt + 4 * SCORE_ROW + VECTOR);
-        store(a5, s, sAt + 5 * SCORE_ROW);
-        store(b5, s, sAt + 5 * SCORE_ROW + VECTOR);
-    }
-
-    private static void values6(
-            MemorySegment p, long pAt, MemorySegment kv, long vAt, long vStep, int keys, MemorySegment o, long oAt) {
-        FloatVector a0 = load(o, oAt);
-        FloatVector b0 = load(o, oAt + VECTOR);
-        FloatVector a1 = load(o, oAt + vStep);
-        FloatVector b1 = load(o, oAt + vStep + VECTOR);
-        FloatVector a2 = load(o, oAt + 2 * vStep);
-        FloatVector b2 = load(o, oAt + 2 * vStep + VECTOR);
-        FloatVector a3 = load(o, oAt + 3 * vStep);
-        FloatVector b3 = load(o, oAt + 3 * vStep + VECTOR);
-        FloatVector a4 = load(o, oAt + 4 * vStep);
-        FloatVector b4 = load(o, oAt + 4 * vStep + VECTOR);
-        FloatVector a5 = load(o, oAt + 5 * vStep);
-        FloatVector b5 = load(o, oAt + 5 * vStep + VECTOR);
-        for (int k = 0; k < keys; k++) {
-            FloatVector va = load(kv, vAt + k * vStep);
-            FloatVector vb = load(kv, vAt + k * vStep + VECTOR);
-            long at = pAt + k * 4L;
-            FloatVector p0 = splat(p, at);
-            a0 = p0.fma(va, a0);
-            b0 = p0.fma(vb, b0);
-            FloatVector p1 = splat(p, at + SCORE_ROW);
-            a1 = p1.fma(va, a1);
-            b1 = p1.fma(vb, b1);
-            FloatVector p2 = splat(p, at + 2 * SCORE_ROW);
-            a2 = p2.fma(va, a2);
-            b2 = p2.fma(vb, b2);
-            FloatVector p3 = splat(p, at + 3 * SCORE_ROW);
-            a3 = p3.fma(va, a3);
-            b3 = p3.fma(vb, b3);
-            FloatVector p4 = splat(p, at + 4 * SCORE_ROW);
-            a4 = p4.fma(va, a4);
-            b4 = p4.fma(vb, b4);
-            FloatVector p5 = splat(p, at + 5 * SCORE_ROW);
-            a5 = p5.fma(va, a5);
-            b5 = p5.fma(vb, b5);
-        }
-        store(a0, o, oAt);
-        store(b0, o, oAt + VECTOR);
-        store(a1, o, oAt + vStep);
-        store(b1, o, oAt + vStep + VECTOR);
-        store(a2, o, oAt + 2 * vStep);
-        store(b2, o, oAt + 2 * vStep + VECTOR);
-        store(a3, o, oAt + 3 * vStep);
-        store(b3, o, oAt + 3 * vStep + VECTOR);
-        store(a4, o, oAt + 4 * vStep);
-        store(b4, o, oAt + 4 * vStep + VECTOR);
-        store(a5, o, oAt + 5 * vStep);
-        store(b5, o, oAt + 5 * vStep + VECTOR);
     }
 }

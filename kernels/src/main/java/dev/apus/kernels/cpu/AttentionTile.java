@@ -26,7 +26,7 @@ final class AttentionTile {
     /** Keys between two updates of the running maximum. */
     static final int GRANULE = 64;
 
-    /** Rows of a tile where the group of heads allows: eight times the six rows of the inner loop. */
+    /** Rows of a tile where the group of heads allows: its queries, scores and outputs stay in the L1 and L2 caches. */
     static final int ROWS = 48;
 
     /** Below every score, finite so that the difference of two is 0 and not NaN. */
@@ -75,7 +75,7 @@ final class AttentionTile {
 
     /** Rows of the next inner loop when {@code left} are to do. */
     private static int step(int left) {
-        return left >= 6 ? 6 : left == 5 ? 3 : left;
+        return Math.min(left, 4);
     }
 
     /**
@@ -233,29 +233,22 @@ final class AttentionTile {
     }
 
     private void accumulate(int keys) {
-        for (int key = 0; key < keys; key += CpuKvCache.BLOCK) {
-            int count = Math.min(CpuKvCache.BLOCK, keys - key);
-            long values = valueBlocks[key / CpuKvCache.BLOCK];
-            for (long column = 0; column < outputStep; column += 2 * VECTOR) {
-                accumulateColumns(key, count, values + column, column);
+        for (long column = 0; column < outputStep; column += 2 * VECTOR) {
+            for (int first = 0; first < rows; ) {
+                int count = step(rows - first);
+                AttentionRows.values(
+                        count,
+                        scores,
+                        first * SCORE_ROW,
+                        kv,
+                        valueBlocks,
+                        column,
+                        outputStep,
+                        keys,
+                        outputs,
+                        first * outputStep + column);
+                first += count;
             }
-        }
-    }
-
-    private void accumulateColumns(int key, int keys, long values, long column) {
-        for (int first = 0; first < rows; ) {
-            int count = step(rows - first);
-            AttentionRows.values(
-                    count,
-                    scores,
-                    first * SCORE_ROW + 4L * key,
-                    kv,
-                    values,
-                    outputStep,
-                    keys,
-                    outputs,
-                    first * outputStep + column);
-            first += count;
         }
     }
 
