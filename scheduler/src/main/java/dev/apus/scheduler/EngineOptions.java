@@ -7,7 +7,7 @@ package dev.apus.scheduler;
  * @param maxNumSeqs most sequences in one step
  * @param maxNumBatchedTokens most tokens in one step: longer prompts are computed in chunks
  * @param longPrefillTokenThreshold most tokens of one prompt in one step; 0 means the whole budget
- * @param maxWaiting most requests that wait; more are refused with {@link QueueFullException}
+ * @param maxWaiting most requests in flight beyond {@code maxNumSeqs}; more are refused with {@link QueueFullException}
  * @param enablePrefixCaching share full blocks between requests
  * @param kvCacheMemoryBytes size of the KV cache; 0 means a share of the free memory
  * @param numKvBlocks blocks of the KV cache, overriding the bytes; 0 means as many as fit

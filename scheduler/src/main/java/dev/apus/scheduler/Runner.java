@@ -3,8 +3,8 @@ package dev.apus.scheduler;
 import dev.apus.kernels.SamplingBatch;
 import dev.apus.kernels.StepBatch;
 
-/** What the engine runs its steps on. Used by the engine's thread only, which also closes it. */
-public interface Runner extends AutoCloseable {
+/** What the engine runs its steps on. Used by the engine's thread only. */
+public interface Runner {
     /** Width of the logits: token ids are below it. */
     int vocabSize();
 
@@ -13,7 +13,4 @@ public interface Runner extends AutoCloseable {
      * count the batch's logit rows. May be called again with some sequences of a batch on which it threw.
      */
     void step(StepBatch batch, SamplingBatch sampling);
-
-    @Override
-    void close();
 }

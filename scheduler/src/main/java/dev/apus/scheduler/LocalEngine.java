@@ -1,0 +1,281 @@
+package dev.apus.scheduler;
+
+import dev.apus.scheduler.Command.Abort;
+import dev.apus.scheduler.Command.Close;
+import dev.apus.scheduler.Command.Drain;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The engine in this process: one thread that owns all state and runs steps as long as there is work, parked otherwise; one thread that
+ * delivers events. Commands and events pass through lock-free queues; commands are taken before each step, so an abort takes effect
+ * within one.
+ *
+ * <p>A step that throws is run again sequence by sequence, and only those that throw alone fail. The engine ends by itself only on a fault
+ * of its own, after failing all requests; {@link EngineStats#alive} tells.
+ */
+public final class LocalEngine implements Engine {
+    private static final Logger LOG = LoggerFactory.getLogger(LocalEngine.class);
+    private static final int QUEUE_CHUNK = 256;
+    private static final int MOST_RETRY_SECONDS = 60;
+
+    private final EngineOptions options;
+    private final int vocabSize;
+    private final int maxModelLength;
+    private final int blockCount;
+    private final List<Integer> eosIds;
+    private final Counters counters = new Counters();
+    private final MpscUnboundedAtomicArrayQueue<Command> commands = new MpscUnboundedAtomicArrayQueue<>(QUEUE_CHUNK);
+    private final ConcurrentHashMap<String, Submission> inFlight = new ConcurrentHashMap<>();
+    private final AtomicInteger inFlightCount = new AtomicInteger();
+    private final AtomicBoolean parked = new AtomicBoolean();
+    private final Outbox outbox = new Outbox(this::abort);
+    private final EngineLoop loop;
+    private final Thread thread;
+    private final List<Drain> drains = new ArrayList<>();
+    private boolean closing;
+    private volatile boolean accepting = true;
+    private volatile boolean terminated;
+    /** Moving average of the time between two ends of requests, for Retry-After. */
+    private volatile double secondsPerEnd = 0.1;
+
+    private long lastEnd;
+
+    /**
+     * Starts an engine.
+     *
+     * @param runner computes the steps; made for {@link EngineOptions#maxNumBatchedTokens} tokens, {@link EngineOptions#maxNumSeqs}
+     *     sequences and {@link EngineOptions#maxLogitRows} logit rows; not closed by the engine
+     * @param blockCount blocks of {@link EngineOptions#BLOCK_SIZE} tokens in the runner's KV cache
+     * @param modelLength most tokens that the model supports
+     * @param eosIds ids that end a sequence unless it ignores them
+     */
+    public LocalEngine(Runner runner, EngineOptions options, int blockCount, int modelLength, List<Integer> eosIds) {
+        this.options = options;
+        this.blockCount = blockCount;
+        this.eosIds = List.copyOf(eosIds);
+        vocabSize = runner.vocabSize();
+        int wanted = options.maxModelLen() > 0 ? options.maxModelLen() : modelLength;
+        if (options.maxModelLen() > modelLength) {
+            throw new IllegalArgumentException("max_model_len is " + options.maxModelLen()
+                    + ", must be at most the model's " + modelLength + " positions");
+        }
+        long capacity = (long) blockCount * EngineOptions.BLOCK_SIZE;
+        // One sequence must always fit alone: otherwise preemption could not make room for it.
+        maxModelLength = (int) Math.min(wanted, capacity);
+        if (maxModelLength < wanted) {
+            LOG.warn(
+                    "the KV cache holds {} tokens: max_model_len is {} instead of {}",
+                    capacity,
+                    maxModelLength,
+                    wanted);
+        }
+        loop = new EngineLoop(runner, options, blockCount, maxModelLength, counters, outbox, this::ended);
+        thread = Thread.ofPlatform().name("apus-engine").daemon(true).unstarted(this::run);
+        outbox.start();
+        thread.start();
+    }
+
+    /** Most tokens of prompt plus output of one request: the model's, the options' or the KV cache's limit. */
+    public int maxModelLength() {
+        return maxModelLength;
+    }
+
+    @Override
+    public void submit(Request request, Consumer<EngineEvent> events) {
+        if (!accepting) {
+            throw new IllegalStateException("the engine is draining or closed and takes no more requests");
+        }
+        Submission submission = new Submission(request, events, vocabSize, maxModelLength, eosIds);
+        int limit = options.maxNumSeqs() + options.maxWaiting();
+        int count = inFlightCount.incrementAndGet();
+        if (count > limit) {
+            inFlightCount.decrementAndGet();
+            throw new QueueFullException(waiting(), options.maxWaiting(), retryAfterSeconds());
+        }
+        if (inFlight.putIfAbsent(request.id(), submission) != null) {
+            inFlightCount.decrementAndGet();
+            throw new IllegalArgumentException("request id '" + request.id() + "' is in flight already");
+        }
+        send(submission);
+        if (terminated && inFlight.remove(request.id(), submission)) {
+            inFlightCount.decrementAndGet();
+            throw new IllegalStateException("the engine has ended");
+        }
+    }
+
+    @Override
+    public void abort(String requestId) {
+        send(new Abort(requestId));
+    }
+
+    @Override
+    public CompletableFuture<Void> drain() {
+        return drain(new Drain(false, 0, new CompletableFuture<>()));
+    }
+
+    @Override
+    public CompletableFuture<Void> drain(Duration deadline) {
+        return drain(new Drain(true, System.nanoTime() + deadline.toNanos(), new CompletableFuture<>()));
+    }
+
+    private CompletableFuture<Void> drain(Drain drain) {
+        accepting = false;
+        send(drain);
+        if (terminated) {
+            drain.done().complete(null);
+        }
+        return drain.done();
+    }
+
+    @Override
+    public EngineStats stats() {
+        return counters.stats(waiting(), blockCount, EngineOptions.BLOCK_SIZE, !terminated);
+    }
+
+    @Override
+    public void close() {
+        accepting = false;
+        send(new Close());
+        Joins.join(thread);
+        outbox.join();
+    }
+
+    /** Runs {@code check} of the block manager on the caller's thread once the engine has ended; for tests. */
+    void checkAfterClose() {
+        if (thread.isAlive()) {
+            throw new IllegalStateException("the engine still runs");
+        }
+        loop.checkInvariants();
+    }
+
+    private int waiting() {
+        return Math.max(0, inFlightCount.get() - counters.running());
+    }
+
+    private int retryAfterSeconds() {
+        double untilHalfIsDone = secondsPerEnd * waiting() / 2;
+        return (int) Math.clamp(Math.ceil(untilHalfIsDone), 1, MOST_RETRY_SECONDS);
+    }
+
+    private void send(Command command) {
+        commands.offer(command);
+        if (parked.get() && parked.compareAndSet(true, false)) {
+            LockSupport.unpark(thread);
+        }
+    }
+
+    private void run() {
+        try {
+            while (true) {
+                takeCommands();
+                if (closing) {
+                    break;
+                }
+                if (loop.isIdle()) {
+                    completeDrains();
+                    loop.publish();
+                    outbox.flush();
+                    park();
+                } else {
+                    abortAtDeadline();
+                    // Aborted requests hear of it before the step, not after.
+                    outbox.flush();
+                    loop.step();
+                    loop.publish();
+                    outbox.flush();
+                }
+            }
+            loop.abortAll();
+            loop.publish();
+        } catch (RuntimeException | Error e) {
+            LOG.error("the engine ends by a fault of its own", e);
+            accepting = false;
+            failAll("the engine ended by a fault: " + e);
+        } finally {
+            terminated = true;
+            takeLastCommands();
+            drains.forEach(drain -> outbox.post(drain.done()));
+            outbox.end();
+        }
+    }
+
+    private void takeCommands() {
+        Command command = commands.poll();
+        while (command != null) {
+            switch (command) {
+                case Submission submission -> loop.add(submission);
+                case Abort abort -> loop.abort(abort.requestId());
+                case Drain drain -> drains.add(drain);
+                case Close close -> closing = true;
+            }
+            command = commands.poll();
+        }
+    }
+
+    /** What came while the engine ended: nobody may be left without an answer. */
+    private void takeLastCommands() {
+        Command command = commands.poll();
+        while (command != null) {
+            if (command instanceof Drain drain) {
+                drains.add(drain);
+            }
+            command = commands.poll();
+        }
+        failAll("the engine has ended");
+    }
+
+    private void failAll(String message) {
+        for (Submission submission : inFlight.values()) {
+            if (inFlight.remove(submission.request.id(), submission)) {
+                inFlightCount.decrementAndGet();
+                outbox.post(submission.listener, new EngineEvent.Failed(submission.request.id(), message, true));
+            }
+        }
+    }
+
+    private void completeDrains() {
+        for (Drain drain : drains) {
+            outbox.post(drain.done());
+        }
+        drains.clear();
+    }
+
+    private void abortAtDeadline() {
+        for (int i = 0; i < drains.size(); i++) {
+            if (drains.get(i).limited() && System.nanoTime() - drains.get(i).deadline() > 0) {
+                loop.abortAll();
+            }
+        }
+    }
+
+    private void park() {
+        parked.set(true);
+        while (parked.get() && commands.isEmpty()) {
+            LockSupport.park(this);
+        }
+        parked.set(false);
+    }
+
+    /** A request has ended; called on the engine's thread. */
+    private void ended(Submission submission) {
+        inFlight.remove(submission.request.id(), submission);
+        inFlightCount.decrementAndGet();
+        long now = System.nanoTime();
+        if (lastEnd != 0) {
+            double average = secondsPerEnd;
+            secondsPerEnd = average + (Math.min(60, (now - lastEnd) * 1e-9) - average) / 8;
+        }
+        lastEnd = now;
+    }
+}

@@ -1,0 +1,182 @@
+package dev.apus.scheduler;
+
+import dev.apus.kvcache.BlockHashes;
+import dev.apus.scheduler.EngineEvent.TokenLogprobs;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * State of all sequences in the engine, waiting and running, as a struct of arrays; a sequence is a row number, which is also its row in
+ * the block manager. Rows are reused; arrays grow with the largest number of sequences seen. Owned by the engine's thread.
+ */
+final class Sequences {
+    private static final int NEW_ROWS = 64;
+
+    /** Prompt and output, {@link #length} of them in use. */
+    int[][] tokens = new int[0][];
+
+    int[] length = new int[0];
+    int[] promptLength = new int[0];
+    /** Tokens whose keys and values are in the cache. */
+    int[] computed = new int[0];
+    /** Prompt tokens found in the prefix cache when it was first scheduled. */
+    int[] cached = new int[0];
+    /** Tokens of the step being built or run. */
+    int[] scheduled = new int[0];
+    /** Prompt tokens whose log-probability is known or not wanted; token 0 has none. */
+    int[] promptScored = new int[0];
+
+    int[] priority = new int[0];
+    /** Order of arrival. */
+    long[] ticket = new long[0];
+    /** How often a later request was admitted before it. */
+    int[] passedOver = new int[0];
+
+    int[] preemptions = new int[0];
+    /** {@link System#nanoTime} stations; 0 means not yet. */
+    long[] firstScheduled = new long[0];
+
+    long[] firstToken = new long[0];
+
+    private @Nullable Submission[] submissions = new Submission[0];
+    private @Nullable BlockHashes[] hashes = new BlockHashes[0];
+    private final List<@Nullable List<TokenLogprobs>> promptLogprobs = new ArrayList<>();
+    private int[] free = new int[0];
+    private int freeCount;
+    private int rows;
+    private long tickets;
+
+    /** Takes a row for a new sequence. */
+    int add(Submission submission, BlockHashes chain) {
+        if (freeCount == 0) {
+            growRows();
+        }
+        int row = free[--freeCount];
+        int[] prompt = submission.request.prompt();
+        // Room for what most answers need; grows by half when it is full.
+        tokens[row] = Arrays.copyOf(
+                prompt, prompt.length + Math.min(submission.request.params().maxTokens(), 256));
+        length[row] = prompt.length;
+        promptLength[row] = prompt.length;
+        computed[row] = 0;
+        cached[row] = 0;
+        scheduled[row] = 0;
+        promptScored[row] = submission.request.params().promptLogprobs() < 0 ? prompt.length : 1;
+        priority[row] = submission.request.priority();
+        ticket[row] = tickets++;
+        passedOver[row] = 0;
+        preemptions[row] = 0;
+        firstScheduled[row] = 0;
+        firstToken[row] = 0;
+        submissions[row] = submission;
+        hashes[row] = chain;
+        promptLogprobs.set(row, null);
+        chain.extend(prompt, prompt.length);
+        return row;
+    }
+
+    /** Gives a row back. */
+    void remove(int row) {
+        submissions[row] = null;
+        hashes[row] = null;
+        promptLogprobs.set(row, null);
+        tokens[row] = new int[0];
+        free[freeCount++] = row;
+    }
+
+    void append(int row, int id) {
+        if (length[row] == tokens[row].length) {
+            tokens[row] = Arrays.copyOf(tokens[row], length[row] + length[row] / 2 + 16);
+        }
+        tokens[row][length[row]++] = id;
+    }
+
+    Submission submission(int row) {
+        Submission submission = submissions[row];
+        if (submission == null) {
+            throw new IllegalStateException("row " + row + " has no sequence");
+        }
+        return submission;
+    }
+
+    Request request(int row) {
+        return submission(row).request;
+    }
+
+    BlockHashes hashes(int row) {
+        BlockHashes chain = hashes[row];
+        if (chain == null) {
+            throw new IllegalStateException("row " + row + " has no sequence");
+        }
+        return chain;
+    }
+
+    /** Adds log-probabilities of the next prompt token. */
+    void addPromptLogprobs(int row, TokenLogprobs entry) {
+        List<TokenLogprobs> list = promptLogprobs.get(row);
+        if (list == null) {
+            list = new ArrayList<>(promptLength[row]);
+            promptLogprobs.set(row, list);
+        }
+        list.add(entry);
+        promptScored[row]++;
+    }
+
+    /** Log-probabilities of the prompt once they are complete and were asked for; only once. */
+    @Nullable
+    List<TokenLogprobs> takePromptLogprobs(int row) {
+        List<TokenLogprobs> list = promptLogprobs.get(row);
+        promptLogprobs.set(row, null);
+        return list;
+    }
+
+    int generated(int row) {
+        return length[row] - promptLength[row];
+    }
+
+    /** Tokens that are known but not computed. */
+    int remaining(int row) {
+        return length[row] - computed[row];
+    }
+
+    /** First position of {@code count} scheduled tokens whose logits are wanted. */
+    int logitsFrom(int row, int count) {
+        int end = computed[row] + count;
+        if (promptScored[row] < promptLength[row]) {
+            return Math.max(computed[row], promptScored[row] - 1);
+        }
+        return end == length[row] ? end - 1 : end;
+    }
+
+    /** Whether {@code a} goes before {@code b}: a lower priority number, or an earlier arrival. */
+    boolean before(int a, int b) {
+        return priority[a] != priority[b] ? priority[a] < priority[b] : ticket[a] < ticket[b];
+    }
+
+    private void growRows() {
+        int capacity = Math.max(NEW_ROWS, rows * 2);
+        tokens = Arrays.copyOf(tokens, capacity);
+        length = Arrays.copyOf(length, capacity);
+        promptLength = Arrays.copyOf(promptLength, capacity);
+        computed = Arrays.copyOf(computed, capacity);
+        cached = Arrays.copyOf(cached, capacity);
+        scheduled = Arrays.copyOf(scheduled, capacity);
+        promptScored = Arrays.copyOf(promptScored, capacity);
+        priority = Arrays.copyOf(priority, capacity);
+        ticket = Arrays.copyOf(ticket, capacity);
+        passedOver = Arrays.copyOf(passedOver, capacity);
+        preemptions = Arrays.copyOf(preemptions, capacity);
+        firstScheduled = Arrays.copyOf(firstScheduled, capacity);
+        firstToken = Arrays.copyOf(firstToken, capacity);
+        submissions = Arrays.copyOf(submissions, capacity);
+        hashes = Arrays.copyOf(hashes, capacity);
+        free = Arrays.copyOf(free, capacity);
+        for (int row = capacity - 1; row >= rows; row--) {
+            free[freeCount++] = row;
+            promptLogprobs.add(null);
+        }
+        rows = capacity;
+    }
+}
