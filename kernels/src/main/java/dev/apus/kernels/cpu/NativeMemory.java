@@ -6,6 +6,8 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Zeroed native memory whose pages the operating system hands out on first touch.
@@ -27,7 +29,22 @@ final class NativeMemory {
     private static final MethodHandle FREE = LINKER.downcallHandle(
             LINKER.defaultLookup().findOrThrow("free"), FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
 
+    /** Linux's advice to back an area with 2 MiB pages: a step walks through all weights and many KV blocks, each a TLB miss. */
+    private static final int MADV_HUGEPAGE = 14;
+
+    private static final long HUGE_PAGE = 1 << 21;
+    private static final @Nullable MethodHandle MADVISE = madvise();
+
     private NativeMemory() {}
+
+    private static @Nullable MethodHandle madvise() {
+        Optional<MemorySegment> symbol = System.getProperty("os.name").equals("Linux")
+                ? LINKER.defaultLookup().find("madvise")
+                : Optional.empty();
+        FunctionDescriptor type = FunctionDescriptor.of(
+                ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
+        return symbol.map(address -> LINKER.downcallHandle(address, type)).orElse(null);
+    }
 
     /**
      * Allocates zeroed bytes that live as long as the arena, aligned to a cache line.
@@ -43,8 +60,24 @@ final class NativeMemory {
         if (raw.address() == 0) {
             throw new OutOfMemoryError("the system refused " + bytes + " bytes of native memory");
         }
+        adviseHugePages(raw.address(), padded);
         long skip = -raw.address() & (ALIGNMENT - 1);
         return raw.reinterpret(padded, arena, NativeMemory::free).asSlice(skip, bytes, ALIGNMENT);
+    }
+
+    /** Advises the whole huge pages inside an area; a kernel that refuses leaves small ones, which only cost speed. */
+    private static void adviseHugePages(long address, long bytes) {
+        long from = (address + HUGE_PAGE - 1) & -HUGE_PAGE;
+        long to = (address + bytes) & -HUGE_PAGE;
+        if (MADVISE == null || to - from < HUGE_PAGE) {
+            return;
+        }
+        try {
+            int refused = (int) MADVISE.invokeExact(from, to - from, MADV_HUGEPAGE);
+            assert refused == 0 || refused == -1;
+        } catch (Throwable t) {
+            throw new IllegalStateException("madvise could not be called", t);
+        }
     }
 
     private static MemorySegment calloc(long bytes) {
