@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * How the tokens of a request are chosen; names and meanings are vLLM's.
+ * How the tokens of a request are chosen; names and meanings are vLLM's. Made by hand or by {@link SamplingParamsBuilder}.
  *
  * @param temperature 0 means greedy
  * @param topK keep the k likeliest; 0 means all

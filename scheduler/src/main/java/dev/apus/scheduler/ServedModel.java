@@ -3,6 +3,7 @@ package dev.apus.scheduler;
 import dev.apus.models.chat.ChatTemplate;
 import dev.apus.models.tokenizer.Tokenizer;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxModelLength most tokens of prompt plus output
  * @param vocabSize width of the logits
  * @param generationDefaults sampling defaults of generation_config.json by vLLM's parameter names; empty if none
+ * @param eosIds ids that end an answer unless the request ignores them
  * @param engine runs its requests
  */
 public record ServedModel(
@@ -25,4 +27,27 @@ public record ServedModel(
         int maxModelLength,
         int vocabSize,
         Map<String, Double> generationDefaults,
-        Engine engine) {}
+        Set<Integer> eosIds,
+        Engine engine) {
+    /** A model whose tokenizer knows all ids that end an answer. */
+    public ServedModel(
+            String name,
+            Tokenizer tokenizer,
+            @Nullable ChatTemplate chatTemplate,
+            Map<String, String> templateVariables,
+            int maxModelLength,
+            int vocabSize,
+            Map<String, Double> generationDefaults,
+            Engine engine) {
+        this(
+                name,
+                tokenizer,
+                chatTemplate,
+                templateVariables,
+                maxModelLength,
+                vocabSize,
+                generationDefaults,
+                Set.copyOf(tokenizer.eosIds()),
+                engine);
+    }
+}

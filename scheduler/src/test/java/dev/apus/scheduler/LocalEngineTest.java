@@ -51,8 +51,9 @@ class LocalEngineTest {
     @Test
     void theSameAloneInABatchAfterPreemptionAndWithAPrefixHit() {
         EngineOptions options = EngineOptions.defaults().withMaxNumSeqs(32).withMaxNumBatchedTokens(40);
-        // 32 sequences want up to 9 blocks each, 100 are there: many are preempted.
-        start(100, options);
+        // 32 sequences want up to 9 blocks each, 60 are there: many are preempted.
+        start(60, options);
+        runner.stepwise();
         Random random = new Random(1);
         List<int[]> prompts = new ArrayList<>();
         List<Recorder> recorders = new ArrayList<>();
@@ -60,6 +61,9 @@ class LocalEngineTest {
             // A third share a prefix.
             prompts.add(prompt(i % 3 == 0 ? 7 : 100 + i, 1 + random.nextInt(90)));
             recorders.add(submit(prompts.get(i), params(50, 0, true, Set.of())));
+            if (i == 60) {
+                runner.free();
+            }
             if (i % 5 == 0) {
                 sleep(1);
             }
@@ -312,13 +316,18 @@ class LocalEngineTest {
         start(64, EngineOptions.defaults());
         runner.stepwise();
         CompletableFuture<EngineEvent> end = new CompletableFuture<>();
-        engine().submit(new Request("bad", prompt(1, 4), SamplingParams.greedy(1000)), event -> {
+        CompletableFuture<Void> thrown = new CompletableFuture<>();
+        engine().submit(new Request("bad", prompt(1, 4), params(1000, 0, true, Set.of())), event -> {
             if (event instanceof Tokens) {
+                thrown.complete(null);
                 throw new IllegalStateException("listener");
             }
             end.complete(event);
         });
         Recorder other = submit(prompt(2, 4), SamplingParams.greedy(50));
+        runner.permit(1);
+        thrown.orTimeout(10, TimeUnit.SECONDS).join();
+        sleep(50);
         runner.free();
         assertThat(end.orTimeout(10, TimeUnit.SECONDS).join())
                 .isInstanceOfSatisfying(

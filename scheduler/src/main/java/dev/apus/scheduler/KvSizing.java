@@ -1,0 +1,42 @@
+package dev.apus.scheduler;
+
+import dev.apus.kernels.KvLayout;
+
+/** How many KV blocks an engine gets. */
+public final class KvSizing {
+    /** Share of the free memory that the cache may take: activations, the front end and other programs need theirs. */
+    private static final double SHARE = 0.25;
+    /** Beyond it a CPU cannot make use of more context in reasonable time. */
+    private static final long MOST_AUTOMATIC_BYTES = 1L << 30;
+
+    private KvSizing() {}
+
+    /**
+     * Blocks of the cache: what the options say, else a quarter of the free memory, at most 1 GiB, at most what the largest batch can
+     * fill, and at least one sequence of the maximum length where that fits the free memory.
+     *
+     * @param modelLength most tokens of a sequence
+     * @param freeBytes memory that may still be allocated
+     * @throws IllegalArgumentException if there is no room for a single block
+     */
+    public static int blocks(EngineOptions options, KvLayout layout, int modelLength, long freeBytes) {
+        if (options.numKvBlocks() > 0) {
+            return options.numKvBlocks();
+        }
+        int length = options.maxModelLen() > 0 ? Math.min(options.maxModelLen(), modelLength) : modelLength;
+        long perSequence = (length + layout.blockSize() - 1L) / layout.blockSize();
+        long most = perSequence * options.maxNumSeqs();
+        long bytes = options.kvCacheMemoryBytes();
+        if (bytes == 0) {
+            bytes = Math.min(MOST_AUTOMATIC_BYTES, (long) (freeBytes * SHARE));
+            bytes = Math.max(bytes, Math.min(perSequence * layout.bytesPerBlock(), freeBytes / 2));
+        }
+        long blocks = Math.min(most, bytes / layout.bytesPerBlock());
+        if (blocks < 1) {
+            throw new IllegalArgumentException("a KV cache of " + bytes + " bytes holds no block: one of "
+                    + layout.blockSize() + " tokens takes " + layout.bytesPerBlock()
+                    + " bytes; set a larger --kv-cache-memory-bytes or free memory");
+        }
+        return (int) Math.min(Integer.MAX_VALUE / layout.blockSize(), blocks);
+    }
+}

@@ -1,0 +1,106 @@
+package dev.apus.scheduler;
+
+import dev.apus.models.chat.ChatTemplate;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * A model to talk to from a Java program.
+ *
+ * <pre>{@code
+ * try (LanguageModel model = LanguageModel.open(Path.of("SmolLM2-135M-Instruct"), EngineOptions.defaults())) {
+ *     for (String piece : model.chat("Why is the sky blue?")) {
+ *         System.out.print(piece);
+ *     }
+ * }
+ * }</pre>
+ *
+ * <p>Thread-safe: generations of several threads are batched.
+ */
+public final class LanguageModel implements AutoCloseable {
+    private final ServedModel model;
+    private final Runnable onClose;
+    private final AtomicLong requests = new AtomicLong();
+
+    /**
+     * Talks to a model that is served already.
+     *
+     * @param onClose what to do once its engine is closed: close what the engine runs on
+     */
+    public LanguageModel(ServedModel model, Runnable onClose) {
+        this.model = model;
+        this.onClose = onClose;
+    }
+
+    /** What a server needs of the model. */
+    public ServedModel served() {
+        return model;
+    }
+
+    /** Parameters with the model's own defaults and a random seed, to be changed and built. */
+    public SamplingParamsBuilder params() {
+        return new SamplingParamsBuilder()
+                .defaults(model.generationDefaults())
+                .seed(ThreadLocalRandom.current().nextLong());
+    }
+
+    /** Answers one message of the user. */
+    public Generation chat(String message) {
+        return chat(List.of(ChatMessage.user(message)), params().build(), List.of());
+    }
+
+    /**
+     * Continues a conversation with the assistant's answer.
+     *
+     * @param stops strings that end the answer
+     * @throws IllegalStateException if the model has no chat template
+     */
+    public Generation chat(List<ChatMessage> messages, SamplingParams params, List<String> stops) {
+        ChatTemplate template = model.chatTemplate();
+        if (template == null) {
+            throw new IllegalStateException(
+                    "model '" + model.name() + "' has no chat template; use complete with a raw prompt");
+        }
+        Map<String, Object> variables = new HashMap<>(model.templateVariables());
+        variables.put("messages", messages.stream().map(LanguageModel::asMap).toList());
+        variables.put("add_generation_prompt", true);
+        // The template writes the special tokens itself.
+        return generate(model.tokenizer().encode(template.render(variables), false, true), params, stops);
+    }
+
+    /** Continues a text. */
+    public Generation complete(String prompt, SamplingParams params, List<String> stops) {
+        return generate(model.tokenizer().encode(prompt, true, true), params, stops);
+    }
+
+    /** Continues a sequence of tokens. */
+    public Generation generate(int[] prompt, SamplingParams params, List<String> stops) {
+        Set<Integer> stopIds = new HashSet<>(params.stopTokenIds());
+        if (!params.ignoreEos()) {
+            stopIds.addAll(model.eosIds());
+        }
+        TextStream text = new TextStream(model.tokenizer(), stops, false, true, stopIds, params.minTokens());
+        Request request = new Request("local-" + requests.getAndIncrement(), prompt, params);
+        return new Generation(model.engine(), request, text);
+    }
+
+    /** Ends the engine, then what it runs on. */
+    @Override
+    public void close() {
+        model.engine().close();
+        onClose.run();
+    }
+
+    private static Map<String, Object> asMap(ChatMessage message) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("role", message.role());
+        map.put("content", message.content());
+        return map;
+    }
+}
