@@ -12,6 +12,7 @@ import dev.apus.kernels.quant.Dequantizer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +24,8 @@ public final class CpuBackend implements Backend {
     private final CpuPool pool;
     private final CpuKernels kernels;
     private final String description;
+    /** Working memory of vector linear layers for each thread; empty with scalar kernels. */
+    private final LinearScratch[] scratch;
 
     private CpuBackend(CpuOptions options) {
         int threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
@@ -33,6 +36,8 @@ public final class CpuBackend implements Backend {
         }
         boolean vector = options.kernels() != CpuOptions.Provider.SCALAR && obstacle == null;
         kernels = vector ? new VectorKernels(pool, arena) : new ScalarKernels(pool);
+        scratch = new LinearScratch[vector ? threads : 0];
+        Arrays.setAll(scratch, i -> new LinearScratch(arena));
         description = describe(vector, options, obstacle, threads);
     }
 
@@ -118,7 +123,9 @@ public final class CpuBackend implements Backend {
         if (bias != null && (bias.dtype() != DType.F32 || bias.elements() != outFeatures)) {
             throw new IllegalArgumentException("bias is " + bias + "; " + outFeatures + " F32 values are needed");
         }
-        return new ScalarLinear(parts, bias, arena);
+        return scratch.length == 0
+                ? new ScalarLinear(parts, bias, arena)
+                : new VectorLinear(parts, bias, scratch, pool, arena);
     }
 
     @Override

@@ -43,7 +43,7 @@ final class Blocks256 {
     }
 
     /** The two low bits of Q2_K and Q3_K: 32 bytes hold 128 elements, element 32 j + l in bits 2 j of byte l. */
-    private static int twoBits(MemorySegment s, long qs, int element) {
+    static int twoBits(MemorySegment s, long qs, int element) {
         int chunk = element / 128;
         return bits(s, qs + 32L * chunk + element % 32, 2 * (element % 128 / 32), 3);
     }
@@ -78,12 +78,12 @@ final class Blocks256 {
     }
 
     /** Six-bit scale of sub-block j of Q4_K and Q5_K. */
-    private static int scale6(MemorySegment s, long scales, int j) {
+    static int scale6(MemorySegment s, long scales, int j) {
         return j < 4 ? bits(s, scales + j, 0, 63) : bits(s, scales + j + 4, 0, 15) + 16 * bits(s, scales + j - 4, 6, 3);
     }
 
     /** Six-bit minimum of sub-block j of Q4_K and Q5_K. */
-    private static int min6(MemorySegment s, long scales, int j) {
+    static int min6(MemorySegment s, long scales, int j) {
         return j < 4 ? bits(s, scales + j + 4, 0, 63) : bits(s, scales + j + 4, 4, 15) + 16 * bits(s, scales + j, 6, 3);
     }
 

@@ -58,6 +58,11 @@ final class Blocks32 {
         }
     }
 
+    /** The level that an IQ4 code stands for. */
+    static int level(int code) {
+        return IQ4_LEVELS[code];
+    }
+
     private static int fifthBit(int word, int j) {
         return ((word >>> j) & 1) << 4;
     }

@@ -1,0 +1,198 @@
+package dev.apus.kernels.cpu;
+
+import static dev.apus.kernels.cpu.VectorMath.LANES;
+import static dev.apus.kernels.cpu.VectorMath.SPECIES;
+import static dev.apus.kernels.cpu.VectorMath.load;
+import static dev.apus.kernels.cpu.VectorMath.splat;
+import static dev.apus.kernels.cpu.VectorMath.store;
+
+import dev.apus.kernels.DType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * Panels of F16 or BF16 weights, {@code [inFeatures / 2][WIDTH]} ints of an even input (low half) and the next.
+ *
+ * <p>Both formats widen in one way: the upper 16 bits of an int, shifted right by 3 for F16 and 0 for BF16 and masked, are a float that
+ * is 2^-112 (F16) or 1 (BF16) times the weight. F16's infinities and NaN do not survive this: such weights are kept as
+ * {@link FloatPanels}.
+ */
+final class HalfPanels extends Panels {
+    private static final long VECTOR = 4L * LANES;
+
+    private final MemorySegment data;
+    private final boolean brain;
+
+    /** Reserves panels for {@link PanelPacker} to fill; {@code inFeatures} must be even. */
+    HalfPanels(DType type, int rows, int inFeatures, Arena arena) {
+        super(rows, inFeatures);
+        brain = type == DType.BF16;
+        data = NativeMemory.allocate(arena, (long) panels() * inFeatures / 2 * ROW);
+    }
+
+    /** Stores the bits of inputs {@code 2 pair} and {@code 2 pair + 1}; false if a value is not finite and the format is F16. */
+    boolean put(int row, int pair, short even, short odd) {
+        data.set(ValueLayout.JAVA_INT, offset(row / WIDTH, 2 * pair) + 4L * (row % WIDTH), (even & 0xFFFF) | odd << 16);
+        return brain || (Float.isFinite(Float.float16ToFloat(even)) && Float.isFinite(Float.float16ToFloat(odd)));
+    }
+
+    private long offset(int panel, int input) {
+        return ((long) panel * inFeatures + input) / 2 * ROW;
+    }
+
+    private int shift() {
+        return brain ? 0 : 3;
+    }
+
+    private int mask() {
+        return brain ? 0xFFFF0000 : CodeKernels.HALF_MASK;
+    }
+
+    private float factor() {
+        return brain ? 1 : CodeKernels.HALF_SCALE;
+    }
+
+    private static FloatVector widened(IntVector v, int shift, int mask, FloatVector factor) {
+        return v.lanewise(VectorOperators.ASHR, shift)
+                .and(mask)
+                .reinterpretAsFloats()
+                .mul(factor);
+    }
+
+    private static FloatVector even(IntVector v, int shift, int mask, FloatVector factor) {
+        return widened(v.lanewise(VectorOperators.LSHL, 16), shift, mask, factor);
+    }
+
+    @Override
+    void one(int panel, int from, int count, MemorySegment x, long xAt, LinearScratch scratch) {
+        for (long strip = 0; strip < ROW; strip += STRIP) {
+            one(data, offset(panel, from) + strip, count, shift(), mask(), factor(), x, xAt, scratch.sums(), strip);
+        }
+    }
+
+    private static void one(
+            MemorySegment data,
+            long at,
+            int count,
+            int shift,
+            int mask,
+            float scale,
+            MemorySegment x,
+            long xAt,
+            MemorySegment sums,
+            long sum) {
+        FloatVector factor = FloatVector.broadcast(SPECIES, scale);
+        FloatVector s0 = load(sums, sum);
+        FloatVector s1 = load(sums, sum + VECTOR);
+        for (int p = 0; p < count / 2; p++) {
+            IntVector v0 = CodeKernels.ints(data, at + p * ROW);
+            IntVector v1 = CodeKernels.ints(data, at + p * ROW + VECTOR);
+            FloatVector xk = splat(x, xAt + 8L * p);
+            s0 = xk.fma(even(v0, shift, mask, factor), s0);
+            s1 = xk.fma(even(v1, shift, mask, factor), s1);
+            xk = splat(x, xAt + 8L * p + 4);
+            s0 = xk.fma(widened(v0, shift, mask, factor), s0);
+            s1 = xk.fma(widened(v1, shift, mask, factor), s1);
+        }
+        store(s0, sums, sum);
+        store(s1, sums, sum + VECTOR);
+    }
+
+    @Override
+    void pair(int panel, int from, int count, MemorySegment x, long xAt, LinearScratch scratch) {
+        long first = offset(panel, from);
+        long second = offset(panel + 1, from);
+        pair(data, first, second, count, shift(), mask(), factor(), x, xAt, scratch.sums());
+    }
+
+    private static void pair(
+            MemorySegment data,
+            long first,
+            long second,
+            int count,
+            int shift,
+            int mask,
+            float scale,
+            MemorySegment x,
+            long xAt,
+            MemorySegment sums) {
+        FloatVector factor = FloatVector.broadcast(SPECIES, scale);
+        FloatVector s0 = load(sums, 0);
+        FloatVector s1 = load(sums, VECTOR);
+        FloatVector s2 = load(sums, 2 * VECTOR);
+        FloatVector s3 = load(sums, 3 * VECTOR);
+        for (int p = 0; p < count / 2; p++) {
+            IntVector v0 = CodeKernels.ints(data, first + p * ROW);
+            IntVector v1 = CodeKernels.ints(data, first + p * ROW + VECTOR);
+            IntVector v2 = CodeKernels.ints(data, second + p * ROW);
+            IntVector v3 = CodeKernels.ints(data, second + p * ROW + VECTOR);
+            FloatVector xk = splat(x, xAt + 8L * p);
+            s0 = xk.fma(even(v0, shift, mask, factor), s0);
+            s1 = xk.fma(even(v1, shift, mask, factor), s1);
+            s2 = xk.fma(even(v2, shift, mask, factor), s2);
+            s3 = xk.fma(even(v3, shift, mask, factor), s3);
+            xk = splat(x, xAt + 8L * p + 4);
+            s0 = xk.fma(widened(v0, shift, mask, factor), s0);
+            s1 = xk.fma(widened(v1, shift, mask, factor), s1);
+            s2 = xk.fma(widened(v2, shift, mask, factor), s2);
+            s3 = xk.fma(widened(v3, shift, mask, factor), s3);
+        }
+        store(s0, sums, 0);
+        store(s1, sums, VECTOR);
+        store(s2, sums, 2 * VECTOR);
+        store(s3, sums, 3 * VECTOR);
+    }
+
+    /** Four rows share the weights, so writing them to the scratch memory first costs little. */
+    @Override
+    void four(
+            int panel,
+            int from,
+            int count,
+            MemorySegment x,
+            long x0,
+            long x1,
+            long x2,
+            long x3,
+            LinearScratch scratch) {
+        for (int done = 0; done < count; done += LinearScratch.TILE_INPUTS) {
+            int step = Math.min(LinearScratch.TILE_INPUTS, count - done);
+            unpack(panel, from + done, step, scratch);
+            long skip = 4L * done;
+            PanelTile.four(scratch.weights, 0, step, x, x0 + skip, x1 + skip, x2 + skip, x3 + skip, scratch.sums(), 0);
+        }
+    }
+
+    @Override
+    void unpack(int panel, int from, int count, LinearScratch scratch) {
+        unpack(data, offset(panel, from), count, shift(), mask(), factor(), scratch.weights);
+    }
+
+    private static void unpack(
+            MemorySegment data, long at, int count, int shift, int mask, float scale, MemorySegment weights) {
+        FloatVector factor = FloatVector.broadcast(SPECIES, scale);
+        for (int p = 0; p < count / 2; p++) {
+            for (long lane = 0; lane < ROW; lane += VECTOR) {
+                IntVector v = CodeKernels.ints(data, at + p * ROW + lane);
+                store(even(v, shift, mask, factor), weights, 2L * p * ROW + lane);
+                store(widened(v, shift, mask, factor), weights, (2L * p + 1) * ROW + lane);
+            }
+        }
+    }
+
+    @Override
+    float value(int row, int input) {
+        int pair = data.get(ValueLayout.JAVA_INT, offset(row / WIDTH, input & ~1) + 4L * (row % WIDTH));
+        int bits = input % 2 == 0 ? pair & 0xFFFF : pair >>> 16;
+        return brain ? Float.intBitsToFloat(bits << 16) : Float.float16ToFloat((short) bits);
+    }
+
+    @Override
+    long byteSize() {
+        return data.byteSize();
+    }
+}

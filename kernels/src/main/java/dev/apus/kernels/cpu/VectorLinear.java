@@ -1,0 +1,287 @@
+package dev.apus.kernels.cpu;
+
+import static dev.apus.kernels.cpu.VectorMath.LANES;
+import static dev.apus.kernels.cpu.VectorMath.SPECIES;
+import static dev.apus.kernels.cpu.VectorMath.load;
+import static dev.apus.kernels.cpu.VectorMath.store;
+import static dev.apus.kernels.cpu.VectorMath.zero;
+
+import dev.apus.kernels.HostTensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A linear layer on the Vector API: outputs side by side in the lanes, inputs one after the other.
+ *
+ * <p>Up to four rows multiply the packed weights as they are read, which is bound by memory. More rows take the way of GEMM: a step of
+ * a panel is dequantised once into the L1 cache and multiplied with all rows in register tiles (the packed panels of Goto and van de
+ * Geijn, 2008). Both add {@code x[k] * w[k]} to an output in the order of k with one rounding each, so a row's bits do not depend on
+ * which way its batch went.
+ *
+ * <p>Driven by one thread at a time.
+ */
+final class VectorLinear implements CpuLinear, CpuPool.Task {
+    /** Most rows that multiply packed weights directly. */
+    private static final int DIRECT_ROWS = 4;
+
+    /** Products below which a part costs less than handing it to another thread: some microseconds. */
+    private static final long MIN_PART = 64 * 1024;
+
+    /** Rows of a chunk when a batch's rows are split for want of panels; fewer would not repay dequantising a panel again. */
+    private static final int MIN_CHUNK_ROWS = 32;
+
+    private final Panels[] parts;
+    /** Output of each part's first row. */
+    private final int[] firstOutput;
+    /** Part and number within it of each panel. */
+    private final int[] partOfPanel;
+
+    private final int[] panelInPart;
+    private final MemorySegment bias;
+    private final int outFeatures;
+    private final int inFeatures;
+    private final LinearScratch[] scratch;
+
+    private MemorySegment out = MemorySegment.NULL;
+    private MemorySegment x = MemorySegment.NULL;
+    private long outOffset;
+    private long xOffset;
+    private int outStride;
+    private int xStride;
+    private int rows;
+    private int chunks;
+    private boolean accumulate;
+
+    /**
+     * Repacks the parts and copies the bias, which {@link CpuBackend#linear} has checked.
+     *
+     * @param scratch working memory for each of the pool's threads, shared by the backend's layers
+     */
+    VectorLinear(
+            List<HostTensor> sources,
+            @Nullable HostTensor biasSource,
+            LinearScratch[] scratch,
+            CpuPool pool,
+            Arena arena) {
+        this.scratch = scratch;
+        inFeatures = Math.toIntExact(sources.getFirst().dim(1));
+        parts = new Panels[sources.size()];
+        firstOutput = new int[parts.length];
+        int row = 0;
+        int panels = 0;
+        for (int i = 0; i < parts.length; i++) {
+            parts[i] = PanelPacker.pack(sources.get(i), pool, arena);
+            firstOutput[i] = row;
+            row += parts[i].rows;
+            panels += parts[i].panels();
+        }
+        outFeatures = row;
+        partOfPanel = new int[panels];
+        panelInPart = new int[panels];
+        int panel = 0;
+        for (int i = 0; i < parts.length; i++) {
+            for (int p = 0; p < parts[i].panels(); p++) {
+                partOfPanel[panel] = i;
+                panelInPart[panel++] = p;
+            }
+        }
+        bias = NativeMemory.allocate(arena, biasSource == null ? 0 : 4L * outFeatures);
+        if (biasSource != null) {
+            bias.copyFrom(biasSource.data());
+        }
+    }
+
+    @Override
+    public int outFeatures() {
+        return outFeatures;
+    }
+
+    @Override
+    public int inFeatures() {
+        return inFeatures;
+    }
+
+    @Override
+    public long byteSize() {
+        long total = bias.byteSize();
+        for (Panels part : parts) {
+            total += part.byteSize();
+        }
+        return total;
+    }
+
+    @Override
+    public void row(int index, MemorySegment target, long offset) {
+        int p = parts.length - 1;
+        while (firstOutput[p] > index) {
+            p--;
+        }
+        for (int i = 0; i < inFeatures; i++) {
+            target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, offset + 4L * i, parts[p].value(index - firstOutput[p], i));
+        }
+    }
+
+    @Override
+    public void multiply(
+            MemorySegment out,
+            long outOffset,
+            int outStride,
+            MemorySegment x,
+            long xOffset,
+            int xStride,
+            int rows,
+            boolean accumulate,
+            CpuPool pool) {
+        if (rows <= 0 || outFeatures == 0) {
+            return;
+        }
+        this.out = out;
+        this.outOffset = outOffset;
+        this.outStride = outStride;
+        this.x = x;
+        this.xOffset = xOffset;
+        this.xStride = xStride;
+        this.rows = rows;
+        this.accumulate = accumulate;
+        int panels = partOfPanel.length;
+        chunks = 1;
+        if (rows > DIRECT_ROWS) {
+            chunks = Math.clamp(2L * pool.threads() / panels, 1, Math.max(1, rows / MIN_CHUNK_ROWS));
+            for (LinearScratch memory : scratch) {
+                memory.reserve((rows + PanelTile.ROWS) / PanelTile.ROWS * PanelTile.ROWS);
+            }
+        }
+        long perPanel = (long) Panels.WIDTH * inFeatures * rows / chunks;
+        pool.run(this, pool.parts((long) panels * chunks, 1 + MIN_PART / Math.max(1, perPanel)));
+    }
+
+    /** Units of work are panels, or with chunks the panels of each chunk of rows, a panel's chunks side by side. */
+    @Override
+    public void run(int part, int partCount, int thread) {
+        LinearScratch memory = scratch[thread];
+        int units = partOfPanel.length * chunks;
+        int end = CpuPool.start(part + 1, partCount, units, 1);
+        int unit = CpuPool.start(part, partCount, units, 1);
+        while (unit < end) {
+            if (rows == 1) {
+                unit += single(unit, end, memory);
+            } else if (rows <= DIRECT_ROWS) {
+                few(unit++, memory);
+            } else {
+                int chunk = unit % chunks;
+                int from = CpuPool.start(chunk, chunks, rows, PanelTile.ROWS);
+                int to = CpuPool.start(chunk + 1, chunks, rows, PanelTile.ROWS);
+                if (from < to) {
+                    many(unit / chunks, from, to, memory);
+                }
+                unit++;
+            }
+        }
+    }
+
+    /** One row times one panel, or two where the next is of the same part; returns how many. */
+    private int single(int panel, int end, LinearScratch memory) {
+        Panels part = parts[partOfPanel[panel]];
+        boolean pair = Panels.PAIRS && panel + 1 < end && partOfPanel[panel + 1] == partOfPanel[panel];
+        clear(memory.sums(), 2);
+        for (int k = 0; k < inFeatures; k += LinearScratch.VECTOR_INPUTS) {
+            int count = Math.min(LinearScratch.VECTOR_INPUTS, inFeatures - k);
+            if (pair) {
+                part.pair(panelInPart[panel], k, count, x, xOffset + 4L * k, memory);
+            } else {
+                part.one(panelInPart[panel], k, count, x, xOffset + 4L * k, memory);
+            }
+        }
+        finish(panel, 0, memory.sums(), 0);
+        if (pair) {
+            finish(panel + 1, 0, memory.sums(), Panels.ROW);
+        }
+        return pair ? 2 : 1;
+    }
+
+    /** Up to four rows times one panel; the last row stands in for missing ones. */
+    private void few(int panel, LinearScratch memory) {
+        MemorySegment sums = memory.sums();
+        clear(sums, DIRECT_ROWS);
+        for (int k = 0; k < inFeatures; k += LinearScratch.VECTOR_INPUTS) {
+            int count = Math.min(LinearScratch.VECTOR_INPUTS, inFeatures - k);
+            parts[partOfPanel[panel]].four(
+                    panelInPart[panel], k, count, x, xAt(0, k), xAt(1, k), xAt(2, k), xAt(3, k), memory);
+        }
+        for (int r = 0; r < rows; r++) {
+            finish(panel, r, sums, r * Panels.ROW);
+        }
+    }
+
+    /** Offset of an input of a row, or of the last row if there is no such row. */
+    private long xAt(int row, int k) {
+        return xOffset + 4 * ((long) Math.min(row, rows - 1) * xStride + k);
+    }
+
+    private void many(int panel, int from, int to, LinearScratch memory) {
+        MemorySegment sums = memory.sums();
+        clear(sums, (to - from + PanelTile.ROWS - 1) / PanelTile.ROWS * PanelTile.ROWS);
+        for (int k = 0; k < inFeatures; k += LinearScratch.TILE_INPUTS) {
+            int count = Math.min(LinearScratch.TILE_INPUTS, inFeatures - k);
+            parts[partOfPanel[panel]].unpack(panelInPart[panel], k, count, memory);
+            tiles(k, count, from, to, memory);
+        }
+        for (int r = from; r < to; r++) {
+            finish(panel, r, sums, (r - from) * Panels.ROW);
+        }
+    }
+
+    private void tiles(int k, int count, int from, int to, LinearScratch memory) {
+        int r = from;
+        if (PanelTile.ROWS == 8) {
+            for (; r + 8 <= to; r += 8) {
+                PanelTile.eight(
+                        memory.weights, count, x, xAt(r, k), 4L * xStride, memory.sums(), (r - from) * Panels.ROW);
+            }
+        }
+        for (; r < to; r += 4) {
+            PanelTile.four(
+                    memory.weights,
+                    0,
+                    count,
+                    x,
+                    xAt(r, k),
+                    xAt(r + 1, k),
+                    xAt(r + 2, k),
+                    xAt(r + 3, k),
+                    memory.sums(),
+                    (r - from) * Panels.ROW);
+        }
+    }
+
+    private static void clear(MemorySegment sums, int rows) {
+        for (long at = 0; at < rows * Panels.ROW; at += 4L * LANES) {
+            store(zero(), sums, at);
+        }
+    }
+
+    /** Adds the bias to a row's sums of one panel and writes them to their outputs. */
+    private void finish(int panel, int row, MemorySegment sums, long sum) {
+        int part = partOfPanel[panel];
+        int inPart = panelInPart[panel] * Panels.WIDTH;
+        int output = firstOutput[part] + inPart;
+        int width = Math.min(Panels.WIDTH, parts[part].rows - inPart);
+        long at = outOffset + 4 * ((long) row * outStride + output);
+        for (int i = 0; i < width; i += LANES) {
+            VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+            FloatVector y = load(sums, sum + 4L * i);
+            if (bias.byteSize() > 0) {
+                y = y.add(load(bias, 4L * (output + i), mask));
+            }
+            if (accumulate) {
+                y = load(out, at + 4L * i, mask).add(y);
+            }
+            store(y, out, at + 4L * i, mask);
+        }
+    }
+}
