@@ -1,0 +1,16 @@
+package dev.apus.models.tokenizer;
+
+import org.jspecify.annotations.Nullable;
+
+/** A tokenizer cannot be read, is of a kind that is not supported, or its native engine cannot be loaded; the message says which. */
+public final class TokenizerException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    public TokenizerException(String message) {
+        super(message);
+    }
+
+    public TokenizerException(String message, @Nullable Throwable cause) {
+        super(message, cause);
+    }
+}
