@@ -1,0 +1,74 @@
+package dev.apus.models.hub;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * Locks named by files, between the threads of this process and between processes, so that nothing is fetched twice at once. The
+ * operating system drops a lock when its process dies; the lock files themselves stay, as removing them would race.
+ */
+final class FileLocks {
+    private static final long POLL_MILLIS = 50;
+
+    private final ConcurrentMap<Path, ReentrantLock> threads = new ConcurrentHashMap<>();
+
+    /** A lock that is held; {@link #close} gives it back. */
+    interface Held extends AutoCloseable {
+        @Override
+        void close() throws IOException;
+    }
+
+    /**
+     * Waits for the lock of {@code file}, which is made where it is missing.
+     *
+     * @throws InterruptedException if the thread is interrupted while it waits
+     */
+    Held acquire(Path file) throws IOException, InterruptedException {
+        Path path = file.toAbsolutePath().normalize();
+        ReentrantLock lock = threads.computeIfAbsent(path, p -> new ReentrantLock());
+        lock.lockInterruptibly();
+        try {
+            Files.createDirectories(path.getParent());
+            FileChannel channel = FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            try {
+                FileLock held = poll(channel);
+                return () -> {
+                    try (channel) {
+                        held.release();
+                    } finally {
+                        lock.unlock();
+                    }
+                };
+            } catch (IOException | InterruptedException | RuntimeException e) {
+                channel.close();
+                throw e;
+            }
+        } catch (IOException | InterruptedException | RuntimeException e) {
+            lock.unlock();
+            throw e;
+        }
+    }
+
+    /** By polling: a blocking wait would fail at once against another {@link FileLocks} of this JVM, and would pin its thread. */
+    private static FileLock poll(FileChannel channel) throws IOException, InterruptedException {
+        while (true) {
+            try {
+                FileLock lock = channel.tryLock();
+                if (lock != null) {
+                    return lock;
+                }
+            } catch (OverlappingFileLockException e) {
+                // held by another instance in this JVM, which is waited for like another process
+            }
+            Thread.sleep(POLL_MILLIS);
+        }
+    }
+}

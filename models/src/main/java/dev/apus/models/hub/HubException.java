@@ -1,0 +1,14 @@
+package dev.apus.models.hub;
+
+/** A model could not be fetched or its source is wrong; the message names the source, what it answered and what to do. */
+public class HubException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    public HubException(String message) {
+        super(message);
+    }
+
+    public HubException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

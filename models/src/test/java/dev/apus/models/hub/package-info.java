@@ -1,0 +1,4 @@
+@NullMarked
+package dev.apus.models.hub;
+
+import org.jspecify.annotations.NullMarked;
