@@ -1,0 +1,248 @@
+package dev.apus.models;
+
+import dev.apus.kernels.Backend;
+import dev.apus.kernels.DType;
+import dev.apus.kernels.HostTensor;
+import dev.apus.kernels.Kernels;
+import dev.apus.kernels.KvCache;
+import dev.apus.kernels.KvLayout;
+import dev.apus.kernels.Linear;
+import dev.apus.kernels.RopeTable;
+import dev.apus.kernels.StepBatch;
+import dev.apus.kernels.Tensor;
+import dev.apus.loaders.WeightSource;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A transformer decoder on one backend, driven by the switches of a {@link DecoderConfig}.
+ *
+ * <p>Weights and workspace belong to the backend and live until it is closed; the checkpoint may be closed once {@link #load} returns.
+ * Used by one thread at a time.
+ */
+public final class Decoder {
+    private final DecoderConfig config;
+    private final Kernels kernels;
+    private final Linear embedding;
+    private final @Nullable Linear positions;
+    private final List<RopeTable> ropes = new ArrayList<>();
+    private final List<DecoderLayer> layers = new ArrayList<>();
+    private final DecoderLayer.NormWeight finalNorm;
+    private final Linear head;
+    private final Workspace work;
+
+    private Decoder(DecoderConfig config, WeightLoader loader, Backend backend, Workspace work, int maxPositions) {
+        this.config = config;
+        this.work = work;
+        kernels = backend.kernels();
+        embedding = loader.embedding();
+        positions = config.learnedPositions() ? loader.positions() : null;
+        for (DecoderConfig.Rope rope : config.ropes()) {
+            ropes.add(upload(backend, rope, maxPositions));
+        }
+        for (int i = 0; i < config.layers().size(); i++) {
+            layers.add(loader.layer(i));
+        }
+        finalNorm = loader.norm(TensorRole.FINAL_NORM, 0);
+        head = config.tiedHead() ? embedding : loader.head();
+    }
+
+    /**
+     * Copies the weights to the backend and allocates the workspace.
+     *
+     * @param maxTokens most tokens of a step
+     * @param maxLogitRows most rows of logits of a step
+     * @param maxPositions most tokens of a sequence, at most {@link DecoderConfig#maxPositions}. LongRoPE models rotate by their
+     *     long factors if it is above their original length, by their short ones else
+     * @throws dev.apus.loaders.CheckpointException if a tensor is missing or of another shape than the configuration says
+     * @throws IllegalArgumentException if a size is not positive or {@code maxPositions} is too large
+     */
+    public static Decoder load(
+            DecoderConfig config,
+            WeightSource weights,
+            Backend backend,
+            int maxTokens,
+            int maxLogitRows,
+            int maxPositions) {
+        if (maxTokens < 1 || maxLogitRows < 1) {
+            throw new IllegalArgumentException(
+                    "maxTokens is " + maxTokens + ", maxLogitRows " + maxLogitRows + "; both must be at least 1");
+        }
+        if (maxPositions < 1 || maxPositions > config.maxPositions()) {
+            throw new IllegalArgumentException("maxPositions is " + maxPositions + "; this " + config.architecture()
+                    + " model allows 1 to " + config.maxPositions());
+        }
+        WeightLoader loader = new WeightLoader(config, weights, backend);
+        return new Decoder(
+                config, loader, backend, new Workspace(config, backend, maxTokens, maxLogitRows), maxPositions);
+    }
+
+    private static RopeTable upload(Backend backend, DecoderConfig.Rope rope, int positions) {
+        float[] table = RopeAngles.table(rope, positions);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment data = arena.allocate(4L * table.length, 64);
+            MemorySegment.copy(table, 0, data, ValueLayout.JAVA_FLOAT, 0, table.length);
+            HostTensor host = new HostTensor(DType.F32, new long[] {positions, rope.dim()}, data);
+            return new RopeTable(backend.upload(host), rope.dim(), rope.interleaved());
+        }
+    }
+
+    /** The KV cache that a model needs, for blocks of {@code blockSize} tokens. */
+    public static KvLayout kvLayout(DecoderConfig config, int blockSize, DType dtype) {
+        return new KvLayout(
+                config.layers().size(),
+                config.attention().kvHeads(),
+                config.attention().headDim(),
+                blockSize,
+                dtype);
+    }
+
+    /** The KV cache that this model needs. */
+    public KvLayout kvLayout(int blockSize, DType dtype) {
+        return kvLayout(config, blockSize, dtype);
+    }
+
+    /** Bytes of the checkpoint's tensors: what {@link #load} copies to a backend that keeps their formats. */
+    public static long weightBytes(DecoderConfig config, WeightSource weights) {
+        Objects.requireNonNull(config);
+        return weights.byteSize();
+    }
+
+    /** Number of parameters, a tied head counted once. */
+    public static long parameters(WeightSource weights) {
+        return weights.names().stream()
+                .mapToLong(name -> weights.tensor(name).elements())
+                .sum();
+    }
+
+    /** Bytes that {@link #load} allocates for activations and logits. */
+    public static long workspaceBytes(DecoderConfig config, int maxTokens, int maxLogitRows) {
+        return Workspace.bytes(config, maxTokens, maxLogitRows);
+    }
+
+    public DecoderConfig config() {
+        return config;
+    }
+
+    /** Width of the logits. */
+    public int vocabSize() {
+        return config.vocabSize();
+    }
+
+    /** Computes a step and returns logits F32 {@code [logit rows, vocab]}, valid until the next call. */
+    public Tensor forward(StepBatch batch, KvCache cache) {
+        int rows = batch.tokens();
+        kernels.embed(work.x, embedding, batch, config.scalars().embedding());
+        if (positions != null) {
+            kernels.addPositions(work.x, positions, batch, 0);
+        }
+        for (int i = 0; i < layers.size(); i++) {
+            layer(i, batch, cache, rows);
+        }
+        int logitRows = batch.logitRowCount();
+        if (logitRows > 0) {
+            kernels.gatherLogitRows(work.last, work.x, batch);
+            norm(work.last, work.last, finalNorm, logitRows);
+            kernels.linear(work.logits, work.last, head, logitRows);
+            if (config.scalars().logits() != 1) {
+                kernels.scale(work.logits, config.scalars().logits(), logitRows);
+            }
+            if (config.scalars().finalSoftCap() != 0) {
+                kernels.softCap(work.logits, config.scalars().finalSoftCap(), logitRows);
+            }
+        }
+        return work.logits;
+    }
+
+    private void layer(int index, StepBatch batch, KvCache cache, int rows) {
+        DecoderLayer layer = layers.get(index);
+        DecoderConfig.Layer spec = config.layers().get(index);
+        RopeTable rope = spec.rope() < 0 ? null : ropes.get(spec.rope());
+        norm(work.normed, work.x, layer.attentionNorm(), rows);
+        kernels.linear(work.qkv, work.normed, layer.qkv(), rows);
+        kernels.ropeAndCache(
+                work.qkv,
+                layer.queryNorm(),
+                layer.keyNorm(),
+                config.norm().eps(),
+                rope,
+                spec.attention(),
+                cache,
+                index,
+                batch);
+        kernels.attention(work.attended, work.qkv, spec.attention(), cache, index, batch);
+        if (config.placement() == DecoderConfig.Placement.PARALLEL_TWO_NORMS) { // of x as it was before the attention
+            norm(work.normed, work.x, Objects.requireNonNull(layer.mlpNorm()), rows);
+        }
+        addProjected(work.attended, layer.attentionOut(), layer.postAttentionNorm(), rows);
+        if (config.placement() == DecoderConfig.Placement.PRE
+                || config.placement() == DecoderConfig.Placement.SANDWICH) {
+            norm(work.normed, work.x, Objects.requireNonNull(layer.mlpNorm()), rows);
+        }
+        if (spec.sparse()) {
+            sparse(layer, rows);
+        } else {
+            dense(layer, rows);
+        }
+    }
+
+    private void dense(DecoderLayer layer, int rows) {
+        Linear up = Objects.requireNonNull(layer.up());
+        Tensor inner = Objects.requireNonNull(work.inner);
+        if (config.mlp().gated()) {
+            Tensor wide = Objects.requireNonNull(work.wide);
+            kernels.linear(wide, work.normed, up, rows);
+            kernels.gatedActivation(inner, wide, config.mlp().activation(), rows);
+        } else {
+            kernels.linear(inner, work.normed, up, rows);
+            kernels.activation(inner, config.mlp().activation(), rows);
+        }
+        addProjected(inner, Objects.requireNonNull(layer.down()), layer.postMlpNorm(), rows);
+    }
+
+    private void sparse(DecoderLayer layer, int rows) {
+        Tensor router = Objects.requireNonNull(work.router);
+        kernels.linear(router, work.normed, Objects.requireNonNull(layer.router()), rows);
+        kernels.moe(
+                work.delta,
+                work.normed,
+                router,
+                Objects.requireNonNull(layer.experts()),
+                Objects.requireNonNull(config.experts()),
+                rows);
+        addDelta(layer.postMlpNorm(), rows);
+    }
+
+    /** {@code x += residual * norm(from Wᵀ)}. */
+    private void addProjected(Tensor from, Linear weight, DecoderLayer.@Nullable NormWeight postNorm, int rows) {
+        if (postNorm == null && config.scalars().residual() == 1) {
+            kernels.linearAdd(work.x, from, weight, rows);
+        } else {
+            kernels.linear(work.delta, from, weight, rows);
+            addDelta(postNorm, rows);
+        }
+    }
+
+    private void addDelta(DecoderLayer.@Nullable NormWeight postNorm, int rows) {
+        if (postNorm != null) {
+            norm(work.delta, work.delta, postNorm, rows);
+        }
+        if (config.scalars().residual() != 1) {
+            kernels.scale(work.delta, config.scalars().residual(), rows);
+        }
+        kernels.add(work.x, work.delta, rows);
+    }
+
+    private void norm(Tensor out, Tensor x, DecoderLayer.NormWeight norm, int rows) {
+        if (config.norm().layerNorm()) {
+            kernels.layerNorm(out, x, norm.weight(), norm.bias(), config.norm().eps(), rows);
+        } else {
+            kernels.rmsNorm(out, x, norm.weight(), config.norm().eps(), rows);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+package dev.apus.models;
+
+import dev.apus.loaders.CheckpointException;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.core.json.JsonReadFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Reads the small JSON files beside a checkpoint, with limits fit for files of unknown origin. */
+final class JsonFiles {
+    /** tokenizer_config.json of models with thousands of added tokens has a few hundred KB. */
+    private static final long MAX_BYTES = 16L << 20;
+    /** quantization_config nests five deep; a parser that recurses must not be led further. */
+    private static final int MAX_DEPTH = 64;
+    /** No number of a configuration needs more digits. */
+    private static final int MAX_DIGITS = 100;
+
+    private final JsonMapper mapper;
+
+    JsonFiles() {
+        JsonFactory factory = JsonFactory.builder()
+                .streamReadConstraints(StreamReadConstraints.builder()
+                        .maxNestingDepth(MAX_DEPTH)
+                        .maxNumberLength(MAX_DIGITS)
+                        .build())
+                // Python's json module writes Infinity and NaN
+                .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
+                .build();
+        mapper = JsonMapper.builder(factory).build();
+    }
+
+    /** A text file of at most 16 MiB. */
+    static String text(Path file) {
+        try {
+            long size = Files.size(file);
+            if (size > MAX_BYTES) {
+                throw new CheckpointException(file + " has " + size + " bytes; at most " + MAX_BYTES + " are read");
+            }
+            return Files.readString(file);
+        } catch (CharacterCodingException e) {
+            throw new CheckpointException(file + " is not UTF-8 text", e);
+        } catch (IOException e) {
+            throw new CheckpointException(file + " cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    /** The object that {@code file} holds, without null members. */
+    Map<String, Object> object(Path file) {
+        try {
+            if (mapper.readValue(text(file), Object.class) instanceof Map<?, ?> map) {
+                Map<String, Object> out = new LinkedHashMap<>();
+                map.forEach((key, value) -> {
+                    if (value != null) {
+                        out.put(String.valueOf(key), value);
+                    }
+                });
+                return out;
+            }
+        } catch (JacksonException e) {
+            throw new CheckpointException(file + " is no valid JSON: " + ConfigReader.quote(e.getOriginalMessage()), e);
+        }
+        throw new CheckpointException(file + " does not hold a JSON object");
+    }
+}

@@ -1,0 +1,63 @@
+package dev.apus.models;
+
+import dev.apus.kernels.AttentionShape;
+import dev.apus.kernels.Backend;
+import dev.apus.kernels.DType;
+import dev.apus.kernels.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** A decoder's activations, F32 and allocated once for the largest step. */
+final class Workspace {
+    /** The residual stream {@code [tokens, hidden]}. */
+    final Tensor x;
+
+    final Tensor normed;
+    /** What a block adds to the residual stream. */
+    final Tensor delta;
+
+    final Tensor qkv;
+    final Tensor attended;
+    /** Gate and up values {@code [tokens, 2 * intermediate]}; null without gated dense layers. */
+    final @Nullable Tensor wide;
+    /** {@code [tokens, intermediate]}; null without dense layers. */
+    final @Nullable Tensor inner;
+    /** {@code [tokens, experts]}; null without sparse layers. */
+    final @Nullable Tensor router;
+    /** Hidden states of the rows that have logits. */
+    final Tensor last;
+
+    final Tensor logits;
+
+    Workspace(DecoderConfig config, Backend backend, int maxTokens, int maxLogitRows) {
+        AttentionShape attention = config.attention();
+        x = backend.allocate(DType.F32, maxTokens, config.hidden());
+        normed = backend.allocate(DType.F32, maxTokens, config.hidden());
+        delta = backend.allocate(DType.F32, maxTokens, config.hidden());
+        qkv = backend.allocate(DType.F32, maxTokens, config.qkvWidth());
+        attended = backend.allocate(DType.F32, maxTokens, (long) attention.heads() * attention.headDim());
+        int intermediate = denseWidth(config);
+        boolean gated = config.mlp().gated();
+        wide = intermediate > 0 && gated ? backend.allocate(DType.F32, maxTokens, 2L * intermediate) : null;
+        inner = intermediate > 0 ? backend.allocate(DType.F32, maxTokens, intermediate) : null;
+        router = config.experts() == null
+                ? null
+                : backend.allocate(DType.F32, maxTokens, config.experts().experts());
+        last = backend.allocate(DType.F32, maxLogitRows, config.hidden());
+        logits = backend.allocate(DType.F32, maxLogitRows, config.vocabSize());
+    }
+
+    private static int denseWidth(DecoderConfig config) {
+        boolean dense = config.layers().stream().anyMatch(layer -> !layer.sparse());
+        return dense ? config.mlp().intermediate() : 0;
+    }
+
+    /** Bytes that the constructor allocates. */
+    static long bytes(DecoderConfig config, int maxTokens, int maxLogitRows) {
+        AttentionShape attention = config.attention();
+        long perToken = 3L * config.hidden() + config.qkvWidth() + (long) attention.heads() * attention.headDim();
+        perToken += (config.mlp().gated() ? 3L : 1L) * denseWidth(config);
+        perToken += config.experts() == null ? 0 : config.experts().experts();
+        long perRow = (long) config.hidden() + config.vocabSize();
+        return 4 * (maxTokens * perToken + maxLogitRows * perRow);
+    }
+}

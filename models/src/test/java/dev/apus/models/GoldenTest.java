@@ -1,0 +1,81 @@
+package dev.apus.models;
+
+import dev.apus.kernels.Backend;
+import dev.apus.kernels.cpu.CpuBackend;
+import dev.apus.kernels.cpu.CpuOptions;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every recorded model agrees with the reference implementation, whole and chunked, on every CPU provider. */
+final class GoldenTest {
+    /** Of the issue: float32 on both sides, summed in different orders. */
+    private static final float TOLERANCE = 1e-3f;
+    /** Of golden/quant/README.md: block formats are exact, only the sums differ. */
+    private static final float QUANTISED_TOLERANCE = 2e-4f;
+
+    private static final int MAX_POSITIONS = 160;
+
+    static Path folder(String name) {
+        try {
+            return Path.of(Objects.requireNonNull(GoldenTest.class.getResource("/golden/" + name), name)
+                    .toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalArgumentException(e);
+        }
+    }
+
+    static Stream<Arguments> models() {
+        return Stream.of("llama", "llama3-rope", "qwen2", "qwen3", "mistral", "gemma2", "phi3", "qwen3-moe", "gpt2")
+                .flatMap(name -> Stream.of(
+                        Arguments.of(name, CpuOptions.Provider.SCALAR),
+                        Arguments.of(name, CpuOptions.Provider.VECTOR)));
+    }
+
+    static Stream<Arguments> ggufFiles() {
+        Map<?, ?> files = (Map<?, ?>) new JsonFiles()
+                .object(folder("gguf-llama").resolve("golden.json"))
+                .get("files");
+        return Objects.requireNonNull(files).keySet().stream()
+                .flatMap(name -> Stream.of(
+                        Arguments.of(name, CpuOptions.Provider.SCALAR),
+                        Arguments.of(name, CpuOptions.Provider.VECTOR)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("models")
+    void agreesWithTransformers(String name, CpuOptions.Provider provider) {
+        Map<String, Object> golden = new JsonFiles().object(folder(name).resolve("golden.json"));
+        check(folder(name), GoldenCase.of(golden), provider, TOLERANCE);
+    }
+
+    @ParameterizedTest
+    @MethodSource("ggufFiles")
+    void agreesWithTheDequantisedModel(String file, CpuOptions.Provider provider) {
+        Path folder = folder("gguf-llama");
+        Map<?, ?> files = (Map<?, ?>) Objects.requireNonNull(
+                new JsonFiles().object(folder.resolve("golden.json")).get("files"));
+        List<GoldenCase> cases = GoldenCase.of((Map<?, ?>) Objects.requireNonNull(files.get(file)));
+        check(folder.resolve(file), cases, provider, QUANTISED_TOLERANCE);
+    }
+
+    private static void check(Path path, List<GoldenCase> cases, CpuOptions.Provider provider, float tolerance) {
+        try (Checkpoint checkpoint = Checkpoint.open(path);
+                Backend backend = CpuBackend.create(new CpuOptions(provider, 1))) {
+            int positions = Math.min(MAX_POSITIONS, checkpoint.config().maxPositions());
+            GoldenRun run = new GoldenRun(checkpoint, backend, positions, tolerance);
+            for (GoldenCase golden : cases) {
+                for (int chunk : new int[] {positions, 7, 16}) {
+                    run.check(
+                            path.getFileName() + ", " + golden.prompt().length + " tokens by " + chunk, golden, chunk);
+                }
+            }
+        }
+    }
+}
