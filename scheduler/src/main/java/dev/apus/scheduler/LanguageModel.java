@@ -1,6 +1,10 @@
 package dev.apus.scheduler;
 
+import dev.apus.kernels.Backend;
+import dev.apus.kernels.cpu.CpuBackend;
+import dev.apus.kernels.cpu.CpuOptions;
 import dev.apus.models.chat.ChatTemplate;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -9,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model to talk to from a Java program.
@@ -26,7 +31,28 @@ import java.util.concurrent.atomic.AtomicLong;
 public final class LanguageModel implements AutoCloseable {
     private final ServedModel model;
     private final Runnable onClose;
+    private final @Nullable MemoryPlan plan;
     private final AtomicLong requests = new AtomicLong();
+
+    /**
+     * Loads a model onto the CPU and starts its engine.
+     *
+     * @param path a Hugging Face folder, a {@code .gguf} or a {@code .safetensors} file
+     * @throws dev.apus.loaders.CheckpointException if the files are damaged or of an unsupported kind
+     * @throws IllegalArgumentException if the model does not fit the memory or the options do not fit the model
+     */
+    public static LanguageModel open(Path path, EngineOptions options) {
+        return open(path, CpuBackend.create(CpuOptions.defaults()), options, null);
+    }
+
+    /**
+     * Loads a model onto a backend and starts its engine. The backend belongs to the model from here on, even if loading fails.
+     *
+     * @param name to serve it as; null for the checkpoint's own
+     */
+    public static LanguageModel open(Path path, Backend backend, EngineOptions options, @Nullable String name) {
+        return ModelLoader.load(path, backend, options, name);
+    }
 
     /**
      * Talks to a model that is served already.
@@ -34,8 +60,18 @@ public final class LanguageModel implements AutoCloseable {
      * @param onClose what to do once its engine is closed: close what the engine runs on
      */
     public LanguageModel(ServedModel model, Runnable onClose) {
+        this(model, onClose, null);
+    }
+
+    LanguageModel(ServedModel model, Runnable onClose, @Nullable MemoryPlan plan) {
         this.model = model;
         this.onClose = onClose;
+        this.plan = plan;
+    }
+
+    /** What it takes of the memory; null if it was not loaded by {@link #open}. */
+    public @Nullable MemoryPlan memoryPlan() {
+        return plan;
     }
 
     /** What a server needs of the model. */
