@@ -1,0 +1,124 @@
+package dev.apus.server.cli;
+
+import dev.apus.scheduler.EngineOptions;
+import dev.apus.scheduler.LanguageModel;
+import dev.apus.scheduler.MemoryPlan;
+import dev.apus.server.bench.EngineBench;
+import dev.apus.server.bench.HttpBench;
+import dev.apus.server.bench.ResidentMemory;
+import dev.apus.server.bench.SoakBench;
+import dev.apus.server.http.HttpOptions;
+import dev.apus.server.http.HttpServer;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Measures a model on this machine. */
+@Command(
+        name = "bench",
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        description = "Measure decode, prefill and concurrent streams; or soak a server with hostile clients.")
+final class BenchCommand implements Callable<Integer> {
+    @Mixin
+    private ModelArgs model = new ModelArgs();
+
+    @Mixin
+    private EngineArgs engine = new EngineArgs();
+
+    @Option(
+            names = "--repeats",
+            paramLabel = "N",
+            defaultValue = "3",
+            description = "Medians of N runs. Default: ${DEFAULT-VALUE}")
+    private int repeats;
+
+    @Option(names = "--no-http", description = "Leave out the measurement through HTTP.")
+    private boolean noHttp;
+
+    @Option(names = "--json", description = "One JSON object instead of a table.")
+    private boolean json;
+
+    @Option(
+            names = "--soak",
+            paramLabel = "SECONDS",
+            description =
+                    "Instead: so long of clients that stream, go away, and send what they should not; fails on any leak.")
+    private @Nullable Integer soak;
+
+    @Option(
+            names = "--clients",
+            paramLabel = "N",
+            defaultValue = "64",
+            description = "Clients of --soak. Default: ${DEFAULT-VALUE}")
+    private int clients;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        Path path = model.resolve();
+        EngineOptions options = engine.options();
+        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, null)) {
+            if (soak != null) {
+                return soak(loaded, Duration.ofSeconds(soak));
+            }
+            Map<String, Double> results = measure(loaded);
+            if (json) {
+                System.out.println(JsonMapper.shared().writeValueAsString(results));
+            } else {
+                results.forEach((name, value) -> System.out.printf(Locale.ROOT, "%-28s %10.1f%n", name, value));
+            }
+        }
+        return 0;
+    }
+
+    private Map<String, Double> measure(LanguageModel loaded) throws InterruptedException {
+        Map<String, Double> results = new LinkedHashMap<>();
+        EngineBench bench =
+                new EngineBench(loaded.served().engine(), loaded.served().vocabSize());
+        bench.warmUp();
+        results.put("decode_1 tok/s", bench.decode(1, 128, 128, repeats));
+        for (int length : new int[] {512, 2048}) {
+            if (length < loaded.served().maxModelLength()) {
+                results.put("prefill_" + length + " tok/s", bench.prefill(length, repeats));
+            }
+        }
+        results.put("streams_4 tok/s", bench.decode(4, 128, 64, repeats));
+        results.put("streams_16 tok/s", bench.decode(16, 128, 64, repeats));
+        results.put("streams_64 tok/s", bench.decode(64, 64, 32, repeats));
+        if (!noHttp) {
+            try (HttpServer server = HttpServer.start(
+                            loaded.served(), HttpOptions.builder().port(0).build());
+                    HttpBench http = new HttpBench(URI.create("http://127.0.0.1:" + server.port()))) {
+                http.decode(loaded.served().name(), 16, 128, 32, 1);
+                results.put("http_16 tok/s", http.decode(loaded.served().name(), 16, 128, 64, repeats));
+                results.put("http_64 tok/s", http.decode(loaded.served().name(), 64, 64, 32, repeats));
+            }
+        }
+        MemoryPlan plan = loaded.memoryPlan();
+        if (plan != null && ResidentMemory.anonymousBytes() > 0) {
+            long over = ResidentMemory.anonymousBytes() - plan.weightBytes() - plan.kvBytes();
+            results.put("memory over weights+KV MiB", over / (double) (1 << 20));
+        }
+        return results;
+    }
+
+    private int soak(LanguageModel loaded, Duration duration) throws InterruptedException {
+        try (HttpServer server =
+                HttpServer.start(loaded.served(), HttpOptions.builder().port(0).build())) {
+            SoakBench.Report report = new SoakBench(
+                            loaded.served().engine(), URI.create("http://127.0.0.1:" + server.port()), clients)
+                    .run(duration);
+            System.out.println(report.text());
+            return report.passed() ? 0 : 1;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+package dev.apus.server.cli;
+
+import com.sun.management.OperatingSystemMXBean;
+import dev.apus.kernels.Backend;
+import dev.apus.models.Checkpoint;
+import dev.apus.models.Decoder;
+import dev.apus.models.DecoderConfig;
+import dev.apus.scheduler.MemoryPlan;
+import java.lang.management.ManagementFactory;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Tells what this machine has, what would run on it, and whether a model fits. */
+@Command(
+        name = "doctor",
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        description = "Tell what this machine has, which kernels would be used and why, and whether a model fits.")
+final class DoctorCommand implements Callable<Integer> {
+    @Mixin
+    private ModelArgs model = new ModelArgs();
+
+    @Mixin
+    private EngineArgs engine = new EngineArgs();
+
+    @Option(names = "--no-model", description = "Look at the machine only.")
+    private boolean noModel;
+
+    @Override
+    public Integer call() {
+        OperatingSystemMXBean system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+        row("apus", Version.current());
+        row("java", System.getProperty("java.vm.name") + " " + Runtime.version());
+        row(
+                "system",
+                System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
+                        + System.getProperty("os.arch"));
+        row("processors", String.valueOf(Runtime.getRuntime().availableProcessors()));
+        row(
+                "memory",
+                gibibytes(system.getTotalMemorySize()) + ", heap up to "
+                        + gibibytes(Runtime.getRuntime().maxMemory()));
+        try (Backend backend = engine.openBackend()) {
+            row("backend", backend.description());
+            row("cuda", "this version has no CUDA backend");
+            row("free memory", gibibytes(backend.freeMemory()));
+            if (!noModel) {
+                return tellModel(backend);
+            }
+        }
+        return 0;
+    }
+
+    private int tellModel(Backend backend) {
+        try (Checkpoint checkpoint = Checkpoint.open(model.resolve())) {
+            DecoderConfig config = checkpoint.config();
+            row("model", checkpoint.name() + ", " + checkpoint.path());
+            row("parameters", String.format(Locale.ROOT, "%,d", Decoder.parameters(checkpoint.weights())));
+            try {
+                MemoryPlan plan = MemoryPlan.of(checkpoint, engine.options(), backend.freeMemory());
+                row("weights", gibibytes(plan.weightBytes()));
+                row("activations", gibibytes(plan.workspaceBytes()));
+                row(
+                        "KV cache",
+                        gibibytes(plan.kvBytes()) + ", " + plan.kvBlocks() + " blocks, " + plan.kvTokens() + " tokens");
+                row("context", plan.modelLength() + " tokens of " + config.maxPositions());
+                row("fits", "yes, " + gibibytes(plan.totalBytes()) + " of " + gibibytes(plan.freeBytes()) + " free");
+                return 0;
+            } catch (IllegalArgumentException e) {
+                row("fits", "no: " + e.getMessage());
+                return 1;
+            }
+        }
+    }
+
+    private static void row(String name, String value) {
+        System.out.printf(Locale.ROOT, "%-13s %s%n", name, value);
+    }
+
+    private static String gibibytes(long bytes) {
+        return String.format(Locale.ROOT, "%.2f GiB", bytes / (double) (1L << 30));
+    }
+}

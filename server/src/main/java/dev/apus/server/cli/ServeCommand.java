@@ -1,0 +1,122 @@
+package dev.apus.server.cli;
+
+import dev.apus.scheduler.LanguageModel;
+import dev.apus.server.http.HttpOptions;
+import dev.apus.server.http.HttpServer;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Serves a model over HTTP until it is told to stop. */
+@Command(
+        name = "serve",
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        description = "Serve a model over the OpenAI HTTP API.",
+        footer = {
+            "",
+            "Options can also be given as environment variables (APUS_PORT=8001) and in a YAML file (--config FILE).",
+            "SIGTERM or Ctrl-C: running requests finish, then it exits."
+        })
+final class ServeCommand implements Callable<Integer> {
+    private static final Logger LOG = LoggerFactory.getLogger(ServeCommand.class);
+
+    @Mixin
+    private ModelArgs model = new ModelArgs();
+
+    @Mixin
+    private EngineArgs engine = new EngineArgs();
+
+    @Option(
+            names = "--host",
+            paramLabel = "ADDRESS",
+            defaultValue = "127.0.0.1",
+            description = "Address to listen on; 0.0.0.0 for all. Default: ${DEFAULT-VALUE}")
+    private String host = "127.0.0.1";
+
+    @Option(
+            names = "--port",
+            paramLabel = "N",
+            defaultValue = "8000",
+            description = "Port to listen on; 0 picks a free one. Default: ${DEFAULT-VALUE}")
+    private int port;
+
+    @Option(names = "--served-model-name", paramLabel = "NAME", description = "Name of the model in the API.")
+    private @Nullable String servedModelName;
+
+    @Option(
+            names = "--max-connections",
+            paramLabel = "N",
+            defaultValue = "1024",
+            description = "Most open connections. Default: ${DEFAULT-VALUE}")
+    private int maxConnections;
+
+    @Option(
+            names = "--shutdown-timeout",
+            paramLabel = "SECONDS",
+            defaultValue = "30",
+            description = "How long running requests may take to finish when told to stop. Default: ${DEFAULT-VALUE}")
+    private int shutdownTimeout;
+
+    @SuppressWarnings("UnusedVariable") // read by Settings, before the options are parsed
+    @Option(names = "--config", paramLabel = "FILE", description = "YAML file with these options as keys.")
+    private @Nullable String config;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        Path path = model.resolve();
+        LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), engine.options(), servedModelName);
+        HttpServer server;
+        try {
+            server = HttpServer.start(
+                    loaded.served(),
+                    HttpOptions.builder()
+                            .host(host)
+                            .port(port)
+                            .maxConnections(maxConnections)
+                            .build());
+        } catch (RuntimeException e) {
+            loaded.close();
+            throw e;
+        }
+        CountDownLatch stopped = new CountDownLatch(1);
+        Thread hook = Thread.ofPlatform().name("apus-shutdown").unstarted(() -> {
+            LOG.info("stopping: running requests have {} s to finish", shutdownTimeout);
+            server.shutdown(Duration.ofSeconds(shutdownTimeout));
+            server.close();
+            loaded.close();
+            LOG.info("stopped");
+            stopped.countDown();
+            // The JVM would report the signal (143); a stop that went well is a success.
+            Runtime.getRuntime().halt(0);
+        });
+        Runtime.getRuntime().addShutdownHook(hook);
+        announce(loaded, server);
+        stopped.await();
+        return 0;
+    }
+
+    private void announce(LanguageModel loaded, HttpServer server) {
+        String url = "http://" + (host.equals("0.0.0.0") ? "127.0.0.1" : host) + ":" + server.port();
+        long sinceStart = System.currentTimeMillis()
+                - ManagementFactory.getRuntimeMXBean().getStartTime();
+        LOG.info(
+                "apus {} serves {} on {}, ready in {} ms",
+                Version.current(),
+                loaded.served().name(),
+                url,
+                sinceStart);
+        LOG.info(
+                "try: curl -N {}/v1/chat/completions -H 'Content-Type: application/json' -d"
+                        + " '{\"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'",
+                url);
+    }
+}

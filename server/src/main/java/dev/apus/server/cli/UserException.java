@@ -1,0 +1,14 @@
+package dev.apus.server.cli;
+
+/** Something that the user can mend; the message is all that is printed. */
+final class UserException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    UserException(String message) {
+        super(message);
+    }
+
+    UserException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

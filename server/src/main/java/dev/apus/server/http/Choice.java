@@ -1,0 +1,261 @@
+package dev.apus.server.http;
+
+import dev.apus.models.tokenizer.Tokenizer;
+import dev.apus.scheduler.EngineEvent.Failed;
+import dev.apus.scheduler.EngineEvent.FinishReason;
+import dev.apus.scheduler.EngineEvent.Finished;
+import dev.apus.scheduler.EngineEvent.PromptLogprobs;
+import dev.apus.scheduler.EngineEvent.TokenLogprobs;
+import dev.apus.scheduler.EngineEvent.Tokens;
+import dev.apus.scheduler.Request;
+import dev.apus.scheduler.TextStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One sequence of an answer: turns its tokens into text and keeps what is not sent yet. A stream sends it as often as the client takes
+ * it; a whole answer never does, so that everything is still here at the end. Confined to the connection's event loop.
+ */
+final class Choice {
+    /** Bytes of a log-probability's JSON, roughly, to account for what is pending. */
+    private static final int LOGPROB_BYTES = 100;
+
+    private final GenerationCall call;
+    private final GenerationSpec spec;
+    private final int index;
+    private final Prompt prompt;
+    private final Request request;
+    private final TextStream stream;
+
+    private final StringBuilder text = new StringBuilder();
+    private int[] ids = new int[8];
+    private int idCount;
+    private final List<TokenLogprobs> logprobs = new ArrayList<>();
+    private List<TokenLogprobs> promptLogprobs = List.of();
+    private int pendingLogprobBytes;
+
+    private boolean queued;
+    private boolean begun;
+    private @Nullable String finishReason;
+    private @Nullable Object stopReason;
+    private boolean finishSent;
+    private @Nullable Finished finished;
+    private @Nullable Failed failed;
+    private long lastTokensNanos;
+    /** Characters of the token strings told so far: vLLM's text offset. */
+    int textOffset;
+
+    Choice(GenerationCall call, GenerationSpec spec, int index, Prompt prompt, Request request, Tokenizer tokenizer) {
+        this.call = call;
+        this.spec = spec;
+        this.index = index;
+        this.prompt = prompt;
+        this.request = request;
+        stream = new TextStream(
+                tokenizer,
+                spec.stops(),
+                spec.includeStop(),
+                spec.skipSpecialTokens(),
+                spec.stopIds(),
+                spec.minTokens());
+        if (spec.echo()) {
+            text.append(
+                    prompt.text() != null ? prompt.text() : tokenizer.decode(prompt.ids(), spec.skipSpecialTokens()));
+        }
+    }
+
+    /** Takes new tokens; true if a stop string has just ended the text, so that the engine need not go on. */
+    boolean add(Tokens tokens) {
+        if (finishReason != null) {
+            return false;
+        }
+        if (spec.echoOnly()) {
+            return false;
+        }
+        List<TokenLogprobs> entries = tokens.logprobs();
+        for (int i = 0; i < tokens.ids().length && !stream.stopped(); i++) {
+            int id = tokens.ids()[i];
+            text.append(stream.add(id));
+            if (spec.returnTokenIds()) {
+                addId(id);
+            }
+            if (entries != null && spec.logprobs() >= 0) {
+                addLogprobs(entries.get(i));
+            }
+        }
+        if (stream.stopped()) {
+            finish("stop", stream.matchedStop());
+            return true;
+        }
+        return false;
+    }
+
+    /** Takes the prompt's log-probabilities; with {@code echo} they come before the answer's. */
+    void add(PromptLogprobs event) {
+        promptLogprobs = event.tokens();
+        if (spec.echo() && spec.logprobs() >= 0) {
+            // The first token follows nothing: it has no probability.
+            addLogprobs(new TokenLogprobs(prompt.ids()[0], Float.NaN, 0, new int[0], new float[0]));
+            promptLogprobs.forEach(this::addLogprobs);
+        }
+    }
+
+    /** Takes the end. */
+    void add(Finished event) {
+        finished = event;
+        if (finishReason != null) {
+            return;
+        }
+        text.append(spec.echoOnly() ? "" : stream.finish());
+        if (stream.stopped()) {
+            finish("stop", stream.matchedStop());
+        } else if (spec.echoOnly()) {
+            finish("length", null);
+        } else {
+            boolean named =
+                    event.reason() == FinishReason.STOP && spec.namedStopIds().contains(event.stopTokenId());
+            finish(event.reason().name().toLowerCase(Locale.ROOT), named ? (Object) event.stopTokenId() : null);
+        }
+    }
+
+    /** Takes a failure; one after the text's own end changes nothing. */
+    void add(Failed event) {
+        failed = event;
+    }
+
+    private void finish(String reason, @Nullable Object why) {
+        finishReason = reason;
+        stopReason = why;
+    }
+
+    private void addId(int id) {
+        if (idCount == ids.length) {
+            ids = Arrays.copyOf(ids, idCount * 2);
+        }
+        ids[idCount++] = id;
+    }
+
+    private void addLogprobs(TokenLogprobs entry) {
+        logprobs.add(entry);
+        pendingLogprobBytes += LOGPROB_BYTES * (1 + entry.topIds().length);
+    }
+
+    /** Nanoseconds since the tokens before, or -1 for the first. */
+    long sinceLastTokens(long now) {
+        long since = lastTokensNanos == 0 ? -1 : now - lastTokensNanos;
+        lastTokensNanos = now;
+        return since;
+    }
+
+    GenerationCall call() {
+        return call;
+    }
+
+    int index() {
+        return index;
+    }
+
+    Prompt prompt() {
+        return prompt;
+    }
+
+    Request request() {
+        return request;
+    }
+
+    CharSequence text() {
+        return text;
+    }
+
+    int[] ids() {
+        return ids;
+    }
+
+    int idCount() {
+        return idCount;
+    }
+
+    List<TokenLogprobs> logprobs() {
+        return logprobs;
+    }
+
+    List<TokenLogprobs> promptLogprobs() {
+        return promptLogprobs;
+    }
+
+    @Nullable
+    String finishReason() {
+        return finishReason;
+    }
+
+    @Nullable
+    Object stopReason() {
+        return stopReason;
+    }
+
+    /** The engine's account of the request once it has ended. */
+    @Nullable
+    Finished finished() {
+        return finished;
+    }
+
+    /** The engine's failure, if the text had not ended before. */
+    @Nullable
+    Failed failure() {
+        return finishReason == null ? failed : null;
+    }
+
+    /** Whether the engine is done with it. */
+    boolean ended() {
+        return finished != null || failed != null;
+    }
+
+    int completionTokens() {
+        return stream.tokens();
+    }
+
+    int cachedTokens() {
+        Finished end = finished;
+        return end == null ? 0 : end.cachedTokens();
+    }
+
+    /** Whether there is something to send. */
+    boolean hasNews() {
+        return !text.isEmpty() || idCount > 0 || !logprobs.isEmpty() || (finishReason != null && !finishSent);
+    }
+
+    int pendingBytes() {
+        return text.length() + idCount * 8 + pendingLogprobBytes;
+    }
+
+    /** What was pending has been sent. */
+    void sent() {
+        text.setLength(0);
+        idCount = 0;
+        logprobs.clear();
+        pendingLogprobBytes = 0;
+        begun = true;
+        finishSent = finishReason != null;
+    }
+
+    /** Whether a chunk of it was sent before. */
+    boolean begun() {
+        return begun;
+    }
+
+    /** Whether the last chunk of it was sent. */
+    boolean finishSent() {
+        return finishSent;
+    }
+
+    boolean queued() {
+        return queued;
+    }
+
+    void queued(boolean value) {
+        queued = value;
+    }
+}

@@ -1,0 +1,194 @@
+package dev.apus.server.http;
+
+import dev.apus.models.chat.ChatTemplateException;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpMethod;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What all connections share: finds an exchange's route, runs its handler on a virtual thread, accounts for bodies. Thread-safe. */
+final class Dispatcher {
+    private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
+    private static final String CORS_METHODS = "GET, POST, OPTIONS";
+    private static final String CORS_HEADERS = "authorization, content-type, x-request-id";
+
+    private final HttpOptions options;
+    private final List<Route> routes;
+    private final ServerMetrics metrics;
+    private final ExecutorService workers;
+    private final AtomicLong bufferedBytes = new AtomicLong();
+    private volatile boolean draining;
+
+    Dispatcher(HttpOptions options, List<Route> routes, ServerMetrics metrics, ExecutorService workers) {
+        this.options = options;
+        this.routes = List.copyOf(routes);
+        this.metrics = metrics;
+        this.workers = workers;
+    }
+
+    HttpOptions options() {
+        return options;
+    }
+
+    ServerMetrics metrics() {
+        return metrics;
+    }
+
+    void drain() {
+        draining = true;
+    }
+
+    boolean isDraining() {
+        return draining;
+    }
+
+    /** Takes bytes of a body from the budget of all; false if it is spent. */
+    boolean reserve(int bytes) {
+        if (bufferedBytes.addAndGet(bytes) > options.maxBufferedBytes()) {
+            bufferedBytes.addAndGet(-bytes);
+            return false;
+        }
+        return true;
+    }
+
+    void release(int bytes) {
+        bufferedBytes.addAndGet(-bytes);
+    }
+
+    /**
+     * The route of an exchange before its body is read.
+     *
+     * @return null if the exchange was answered already (a CORS preflight or OPTIONS)
+     * @throws ApiException if there is none
+     */
+    @Nullable
+    Route route(Exchange exchange) {
+        allowOrigin(exchange);
+        String path = exchange.path();
+        Set<String> allowed = new TreeSet<>();
+        for (Route route : routes) {
+            if (route.matches(path)) {
+                exchange.route(route.path());
+                if (route.answers(exchange.method().name())) {
+                    checkDraining(route);
+                    checkContent(exchange);
+                    return route;
+                }
+                allowed.add(route.method());
+            }
+        }
+        if (allowed.isEmpty()) {
+            throw new ApiException(
+                    404, "there is nothing at " + exchange.method() + " " + shorten(path), null, "not_found", 0);
+        }
+        allowed.add("OPTIONS");
+        exchange.header("allow", String.join(", ", allowed));
+        if (exchange.method().equals(HttpMethod.OPTIONS)) {
+            exchange.respond(204, "", new byte[0]);
+            return null;
+        }
+        throw new ApiException(
+                405,
+                shorten(path) + " does not answer " + exchange.method() + ", use " + String.join(" or ", allowed),
+                null,
+                "method_not_allowed",
+                0);
+    }
+
+    /** Runs the handler on a virtual thread; the body's bytes go back to the budget when it is done. */
+    void dispatch(Route route, Exchange exchange) {
+        int reserved = exchange.body().length;
+        workers.execute(() -> {
+            try {
+                handle(route, exchange);
+            } finally {
+                exchange.body(new byte[0]);
+                release(reserved);
+            }
+        });
+    }
+
+    private static void handle(Route route, Exchange exchange) {
+        try {
+            route.handler().handle(exchange);
+        } catch (ApiException e) {
+            exchange.respond(e);
+        } catch (ChatTemplateException e) {
+            exchange.respond(
+                    ApiException.badRequest("the chat template cannot render this request: " + e.getMessage()));
+        } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
+            LOG.error("request {} to {} failed", exchange.requestId(), route.path(), e);
+            exchange.respond(new ApiException(
+                    500,
+                    "the server failed on this request, see its log for " + exchange.requestId(),
+                    null,
+                    "internal_error",
+                    0));
+        }
+    }
+
+    private void checkDraining(Route route) {
+        if (draining && route.generates()) {
+            throw ApiException.unavailable("the server is shutting down and takes no more requests");
+        }
+    }
+
+    /** A form or plain text could be sent by any web page without asking, so only JSON is taken. */
+    private static void checkContent(Exchange exchange) {
+        if (!exchange.method().equals(HttpMethod.POST)) {
+            return;
+        }
+        HttpHeaders headers = exchange.headers();
+        String type = headers.get(HttpHeaderNames.CONTENT_TYPE, "");
+        String media = type.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);
+        if (!media.equals("application/json")) {
+            throw new ApiException(
+                    415,
+                    "the content type is '" + shorten(type) + "', must be application/json",
+                    null,
+                    "unsupported_media_type",
+                    0);
+        }
+        String encoding = headers.get(HttpHeaderNames.CONTENT_ENCODING, "identity");
+        if (!encoding.equalsIgnoreCase("identity")) {
+            throw new ApiException(
+                    415,
+                    "the content encoding is '" + shorten(encoding) + "', only plain bodies are taken",
+                    null,
+                    "unsupported_content_encoding",
+                    0);
+        }
+    }
+
+    private void allowOrigin(Exchange exchange) {
+        String origin = exchange.headers().get(HttpHeaderNames.ORIGIN);
+        if (origin == null) {
+            return;
+        }
+        if (options.allowedOrigins().contains("*")) {
+            exchange.header("access-control-allow-origin", "*");
+        } else if (options.allowedOrigins().contains(origin)) {
+            exchange.header("access-control-allow-origin", origin);
+            exchange.header("vary", "origin");
+        } else {
+            return;
+        }
+        if (exchange.method().equals(HttpMethod.OPTIONS)) {
+            exchange.header("access-control-allow-methods", CORS_METHODS);
+            exchange.header("access-control-allow-headers", CORS_HEADERS);
+            exchange.header("access-control-max-age", "600");
+        }
+    }
+
+    private static String shorten(String text) {
+        return text.length() <= 100 ? text : text.substring(0, 100) + "...";
+    }
+}

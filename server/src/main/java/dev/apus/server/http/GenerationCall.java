@@ -1,0 +1,228 @@
+package dev.apus.server.http;
+
+import dev.apus.models.tokenizer.Tokenizer;
+import dev.apus.scheduler.Engine;
+import dev.apus.scheduler.EngineEvent;
+import dev.apus.scheduler.EngineEvent.Failed;
+import dev.apus.scheduler.QueueFullException;
+import dev.apus.scheduler.Request;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A request for text while the engine works on it: its choices, and the answer that grows from their events. {@link #start} runs on a
+ * virtual thread; everything after on the connection's event loop.
+ */
+final class GenerationCall {
+    private static final Logger LOG = LoggerFactory.getLogger(GenerationCall.class);
+    private static final byte[] DONE = {'d', 'a', 't', 'a', ':', ' ', '[', 'D', 'O', 'N', 'E', ']', '\n', '\n'};
+
+    private final Exchange exchange;
+    private final GenerationSpec spec;
+    private final AnswerWriter writer;
+    private final Engine engine;
+    private final ServerMetrics metrics;
+    private final InFlight inFlight;
+    private final ExecutorService workers;
+    private final int maxPendingBytes;
+    private final List<Choice> choices = new ArrayList<>();
+    private final List<Choice> news = new ArrayList<>();
+    private boolean touched;
+    private int endedChoices;
+    private int sentChoices;
+    private boolean closed;
+    private volatile boolean cancelled;
+
+    GenerationCall(
+            Exchange exchange,
+            GenerationSpec spec,
+            AnswerWriter writer,
+            Engine engine,
+            ServerMetrics metrics,
+            InFlight inFlight,
+            ExecutorService workers,
+            int maxPendingBytes) {
+        this.exchange = exchange;
+        this.spec = spec;
+        this.writer = writer;
+        this.engine = engine;
+        this.metrics = metrics;
+        this.inFlight = inFlight;
+        this.workers = workers;
+        this.maxPendingBytes = maxPendingBytes;
+    }
+
+    /** Adds a sequence before {@link #start}. */
+    void add(Prompt prompt, Request request, Tokenizer tokenizer) {
+        choices.add(new Choice(this, spec, choices.size(), prompt, request, tokenizer));
+    }
+
+    /** Submits all choices, or none if the engine refuses one. */
+    void start(EventPump pump) {
+        inFlight.add(this);
+        exchange.onWritable(this::emit);
+        exchange.onDisconnect(this::cancel);
+        try {
+            for (Choice choice : choices) {
+                engine.submit(choice.request(), event -> pump.post(choice, event));
+                if (cancelled) {
+                    // The client went between two submissions: cancel has aborted only those before.
+                    engine.abort(choice.request().id());
+                }
+            }
+        } catch (QueueFullException e) {
+            failLater(new ApiException(
+                    429, "the server is busy: " + e.getMessage(), null, "queue_full", e.retryAfterSeconds()));
+        } catch (IllegalArgumentException e) {
+            failLater(ApiException.badRequest(String.valueOf(e.getMessage())));
+        } catch (IllegalStateException e) {
+            failLater(ApiException.unavailable(String.valueOf(e.getMessage())));
+        }
+    }
+
+    private void failLater(ApiException error) {
+        exchange.context().executor().execute(() -> fail(error));
+    }
+
+    /** Takes an event; true if {@link #emit} must follow and was not asked for yet. */
+    boolean accept(Choice choice, EngineEvent event) {
+        try {
+            take(choice, event);
+        } catch (RuntimeException e) {
+            LOG.error("the answer to request {} could not be made", exchange.requestId(), e);
+            fail(new ApiException(500, "the answer could not be made", null, "internal_error", 0));
+        }
+        if (!choice.queued() && choice.hasNews()) {
+            choice.queued(true);
+            news.add(choice);
+        }
+        boolean first = !touched;
+        touched = true;
+        return first;
+    }
+
+    private void take(Choice choice, EngineEvent event) {
+        switch (event) {
+            case EngineEvent.Tokens tokens -> {
+                metrics.tokens(choice.request(), choice.sinceLastTokens(System.nanoTime()));
+                if (choice.add(tokens)) {
+                    engine.abort(choice.request().id());
+                }
+            }
+            case EngineEvent.PromptLogprobs logprobs -> choice.add(logprobs);
+            case EngineEvent.Finished finished -> {
+                choice.add(finished);
+                endedChoices++;
+                metrics.finished(choice.request(), finished, choice.finishReason(), spec.n());
+            }
+            case Failed failed -> {
+                choice.add(failed);
+                endedChoices++;
+                metrics.failed();
+                if (choice.failure() != null) {
+                    fail(toError(failed));
+                }
+            }
+        }
+    }
+
+    private static ApiException toError(Failed failed) {
+        return failed.retryable()
+                ? ApiException.unavailable(failed.message())
+                : new ApiException(500, failed.message(), null, "engine_error", 0);
+    }
+
+    /** Sends what there is. */
+    void emit() {
+        touched = false;
+        if (closed) {
+            return;
+        }
+        if (spec.stream()) {
+            emitStream();
+        } else if (endedChoices == choices.size()) {
+            close();
+            // The whole answer may be long: the event loop has other connections.
+            workers.execute(() -> exchange.respondJson(200, writer.whole(choices)));
+        }
+    }
+
+    private void emitStream() {
+        if (!exchange.isWritable()) {
+            cutOffIfTooFarBehind();
+            return;
+        }
+        JsonOut out = exchange.event();
+        for (Choice choice : news) {
+            choice.queued(false);
+            writer.chunk(out, choice);
+            choice.sent();
+            if (choice.finishSent()) {
+                sentChoices++;
+            }
+        }
+        news.clear();
+        if (sentChoices == choices.size() && endedChoices == choices.size()) {
+            close();
+            if (spec.includeUsage()) {
+                writer.usageChunk(out, choices);
+            }
+            out.raw(DONE);
+            exchange.endStream();
+        } else {
+            exchange.flush();
+        }
+    }
+
+    /** A client that does not read may not make its answer pile up here. */
+    private void cutOffIfTooFarBehind() {
+        long pending = 0;
+        for (Choice choice : news) {
+            pending += choice.pendingBytes();
+        }
+        if (pending > maxPendingBytes) {
+            LOG.info("request {} is cut off: its client has {} bytes to read", exchange.requestId(), pending);
+            cancel();
+            exchange.cutOff();
+        }
+    }
+
+    /** Ends the answer with an error, as a status if nothing was sent yet. */
+    void fail(ApiException error) {
+        if (closed) {
+            return;
+        }
+        abortAll();
+        close();
+        if (exchange.streamStarted()) {
+            exchange.event().raw("data: ").raw(error.json()).raw("\n\n").raw(DONE);
+            exchange.endStream();
+        } else {
+            exchange.respond(error);
+        }
+    }
+
+    /** The client has gone. */
+    void cancel() {
+        cancelled = true;
+        if (!closed) {
+            abortAll();
+            close();
+        }
+    }
+
+    /** Aborts all choices in the engine: they end as aborted. Any thread. */
+    void abortAll() {
+        for (Choice choice : choices) {
+            engine.abort(choice.request().id());
+        }
+    }
+
+    private void close() {
+        closed = true;
+        inFlight.remove(this);
+    }
+}

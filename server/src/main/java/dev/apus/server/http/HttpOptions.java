@@ -1,0 +1,183 @@
+package dev.apus.server.http;
+
+import java.time.Duration;
+import java.util.Set;
+
+/**
+ * Where the server listens and what it grants a client. Made by {@link #builder}.
+ *
+ * @param host address to listen on; the loopback address by default, because there is no authentication
+ * @param port TCP port; 0 takes a free one
+ * @param ioThreads event loops; 0 means one for two cores, at most 4
+ * @param maxHeaderBytes most bytes of a request's header fields (431 beyond)
+ * @param maxBodyBytes most bytes of a request's body (413 beyond)
+ * @param maxBufferedBytes most bytes of all bodies that are being received or parsed (503 beyond)
+ * @param maxPendingBytes most bytes of answer kept for a client that does not read; its request is aborted beyond
+ * @param maxConnections most open connections (503 beyond)
+ * @param readTimeout how long a client may take to send one request, from its first byte to its last
+ * @param idleTimeout how long a connection may be open without a request
+ * @param stallTimeout how long a client may read nothing while there is something for it
+ * @param requestTimeout how long a request may take in the engine; zero means for ever
+ * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
+ */
+public record HttpOptions(
+        String host,
+        int port,
+        int ioThreads,
+        int maxHeaderBytes,
+        int maxBodyBytes,
+        long maxBufferedBytes,
+        int maxPendingBytes,
+        int maxConnections,
+        Duration readTimeout,
+        Duration idleTimeout,
+        Duration stallTimeout,
+        Duration requestTimeout,
+        Set<String> allowedOrigins) {
+    /** A smaller header limit would refuse what ordinary clients and proxies send. */
+    private static final int LEAST_HEADER_BYTES = 1024;
+
+    public HttpOptions {
+        allowedOrigins = Set.copyOf(allowedOrigins);
+        require(!host.isBlank(), "host", "'" + host + "'", "a name or an address");
+        require(port >= 0 && port <= 65535, "port", port, "0 (any free one) to 65535");
+        require(ioThreads >= 0, "ioThreads", ioThreads, "0 (automatic) or more");
+        require(
+                maxHeaderBytes >= LEAST_HEADER_BYTES,
+                "maxHeaderBytes",
+                maxHeaderBytes,
+                LEAST_HEADER_BYTES + " or more");
+        require(maxBodyBytes >= 1, "maxBodyBytes", maxBodyBytes, "1 or more");
+        require(maxBufferedBytes >= maxBodyBytes, "maxBufferedBytes", maxBufferedBytes, "maxBodyBytes or more");
+        require(maxPendingBytes >= 1, "maxPendingBytes", maxPendingBytes, "1 or more");
+        require(maxConnections >= 1, "maxConnections", maxConnections, "1 or more");
+        require(isPositive(readTimeout), "readTimeout", readTimeout, "above 0");
+        require(isPositive(idleTimeout), "idleTimeout", idleTimeout, "above 0");
+        require(isPositive(stallTimeout), "stallTimeout", stallTimeout, "above 0");
+        require(!requestTimeout.isNegative(), "requestTimeout", requestTimeout, "0 (none) or more");
+    }
+
+    /** Defaults to be changed and built. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    int ioThreadsOrAutomatic() {
+        // The engine needs the cores; one loop streams tens of thousands of tokens a second.
+        return ioThreads > 0 ? ioThreads : Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 4);
+    }
+
+    private static boolean isPositive(Duration duration) {
+        return !duration.isNegative() && !duration.isZero();
+    }
+
+    private static void require(boolean holds, String name, Object value, String allowed) {
+        if (!holds) {
+            throw new IllegalArgumentException(name + " is " + value + ", must be " + allowed);
+        }
+    }
+
+    /** Sets some options and leaves the others at their defaults; the values are checked by {@link #build}. */
+    public static final class Builder {
+        private String host = "127.0.0.1";
+        private int port = 8000;
+        private int ioThreads;
+        private int maxHeaderBytes = 16 << 10;
+        /** Some millions of token ids as JSON. */
+        private int maxBodyBytes = 32 << 20;
+
+        private long maxBufferedBytes = 256L << 20;
+        private int maxPendingBytes = 1 << 20;
+        private int maxConnections = 1024;
+        private Duration readTimeout = Duration.ofSeconds(30);
+        private Duration idleTimeout = Duration.ofSeconds(75);
+        private Duration stallTimeout = Duration.ofSeconds(30);
+        private Duration requestTimeout = Duration.ZERO;
+        private Set<String> allowedOrigins = Set.of();
+
+        private Builder() {}
+
+        public Builder host(String value) {
+            host = value;
+            return this;
+        }
+
+        public Builder port(int value) {
+            port = value;
+            return this;
+        }
+
+        public Builder ioThreads(int value) {
+            ioThreads = value;
+            return this;
+        }
+
+        public Builder maxHeaderBytes(int value) {
+            maxHeaderBytes = value;
+            return this;
+        }
+
+        public Builder maxBodyBytes(int value) {
+            maxBodyBytes = value;
+            return this;
+        }
+
+        public Builder maxBufferedBytes(long value) {
+            maxBufferedBytes = value;
+            return this;
+        }
+
+        public Builder maxPendingBytes(int value) {
+            maxPendingBytes = value;
+            return this;
+        }
+
+        public Builder maxConnections(int value) {
+            maxConnections = value;
+            return this;
+        }
+
+        public Builder readTimeout(Duration value) {
+            readTimeout = value;
+            return this;
+        }
+
+        public Builder idleTimeout(Duration value) {
+            idleTimeout = value;
+            return this;
+        }
+
+        public Builder stallTimeout(Duration value) {
+            stallTimeout = value;
+            return this;
+        }
+
+        public Builder requestTimeout(Duration value) {
+            requestTimeout = value;
+            return this;
+        }
+
+        public Builder allowedOrigins(Set<String> value) {
+            allowedOrigins = value;
+            return this;
+        }
+
+        /** @throws IllegalArgumentException naming the option that is out of its range */
+        public HttpOptions build() {
+            return new HttpOptions(
+                    host,
+                    port,
+                    ioThreads,
+                    maxHeaderBytes,
+                    maxBodyBytes,
+                    maxBufferedBytes,
+                    maxPendingBytes,
+                    maxConnections,
+                    readTimeout,
+                    idleTimeout,
+                    stallTimeout,
+                    requestTimeout,
+                    allowedOrigins);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+package dev.apus.server.http;
+
+import dev.apus.scheduler.ServedModel;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.handler.codec.http.HttpDecoderConfig;
+import io.netty.handler.codec.http.HttpRequestDecoder;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.EventExecutor;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Serves a model over HTTP with OpenAI's API, health probes and Prometheus metrics.
+ *
+ * <p>Event loops move bytes and make text of tokens, virtual threads parse, render and tokenise; the engine's thread only queues events.
+ * The server does not own the model's engine: close the server first.
+ */
+// Netty futures: a failed write or close ends the channel, of which channelInactive tells.
+@SuppressWarnings("FutureReturnValueIgnored")
+public final class HttpServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
+    private static final int BACKLOG = 1024;
+    private static final int MOST_REQUEST_LINE = 8192;
+    private static final int CHUNK = 64 << 10;
+    /** A slow reader's channel counts as full at the second and as free again at the first. */
+    private static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(32 << 10, 64 << 10);
+    /** After aborted requests: time for their last chunks to go out. */
+    private static final Duration LAST_WORDS = Duration.ofSeconds(2);
+
+    private static final byte[] TOO_MANY = ("HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n"
+                    + "content-length: 0\r\nconnection: close\r\n\r\n")
+            .getBytes(StandardCharsets.US_ASCII);
+
+    private final HttpOptions options;
+    private final MultiThreadIoEventLoopGroup loops;
+    private final ExecutorService workers;
+    private final ServerMetrics metrics;
+    private final InFlight inFlight = new InFlight();
+    private final Dispatcher dispatcher;
+    private final AtomicInteger connections = new AtomicInteger();
+    private final Channel listening;
+
+    private HttpServer(ServedModel model, HttpOptions options) {
+        this.options = options;
+        boolean epoll = Epoll.isAvailable();
+        loops = new MultiThreadIoEventLoopGroup(
+                options.ioThreadsOrAutomatic(),
+                new DefaultThreadFactory("apus-http", true),
+                epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+        workers = Executors.newThreadPerTaskExecutor(
+                Thread.ofVirtual().name("apus-http-worker-", 0).factory());
+        metrics = new ServerMetrics(model);
+        Map<EventExecutor, EventPump> pumps = new HashMap<>();
+        for (EventExecutor loop : loops) {
+            pumps.put(loop, new EventPump(loop));
+        }
+        JsonBody json = new JsonBody(options.maxBodyBytes());
+        List<Route> routes = new ArrayList<>();
+        routes.addAll(new GenerationRoutes(model, options, json, metrics, inFlight, workers, pumps).routes());
+        routes.addAll(new InfoRoutes(model, json, metrics, this::isDraining).routes());
+        dispatcher = new Dispatcher(options, routes, metrics, workers);
+        listening = bind(epoll);
+        LOG.info("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
+    }
+
+    /**
+     * Starts to listen.
+     *
+     * @throws IllegalStateException if the address cannot be listened on; the message says why and what to do
+     */
+    public static HttpServer start(ServedModel model, HttpOptions options) {
+        return new HttpServer(model, options);
+    }
+
+    /** The TCP port that it listens on. */
+    public int port() {
+        return ((InetSocketAddress) listening.localAddress()).getPort();
+    }
+
+    /** Makes {@code /ready} fail and refuses new requests for text with 503; those that run go on. */
+    public void beginShutdown() {
+        dispatcher.drain();
+        inFlight.drain();
+    }
+
+    /** Completes when, after {@link #beginShutdown}, no request for text is in flight. */
+    public CompletableFuture<Void> drained() {
+        return inFlight.drained();
+    }
+
+    /** Begins the shutdown, waits until all requests are answered, aborts what still runs at the deadline, and closes. */
+    public void shutdown(Duration deadline) {
+        beginShutdown();
+        if (!awaitDrained(deadline)) {
+            LOG.warn("requests still run after {} s, they are aborted", deadline.toSeconds());
+            inFlight.abortAll();
+            awaitDrained(LAST_WORDS);
+        }
+        close();
+    }
+
+    /** Stops listening, aborts what runs, closes all connections and ends the server's threads. */
+    @Override
+    public void close() {
+        beginShutdown();
+        listening.close().awaitUninterruptibly();
+        inFlight.abortAll();
+        workers.shutdown();
+        loops.shutdownGracefully(0, LAST_WORDS.toMillis(), TimeUnit.MILLISECONDS)
+                .awaitUninterruptibly();
+        workers.shutdownNow();
+        metrics.close();
+    }
+
+    private boolean isDraining() {
+        return dispatcher.isDraining();
+    }
+
+    private boolean awaitDrained(Duration limit) {
+        return drained()
+                .thenApply(done -> true)
+                .completeOnTimeout(false, limit.toMillis(), TimeUnit.MILLISECONDS)
+                .join();
+    }
+
+    private Channel bind(boolean epoll) {
+        ServerBootstrap bootstrap = new ServerBootstrap()
+                .group(loops)
+                .channel(epoll ? EpollServerSocketChannel.class : NioServerSocketChannel.class)
+                .option(ChannelOption.SO_BACKLOG, BACKLOG)
+                .option(ChannelOption.SO_REUSEADDR, true)
+                .childOption(ChannelOption.TCP_NODELAY, true)
+                .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
+                .childHandler(new Connections());
+        ChannelFuture bound = bootstrap.bind(options.host(), options.port()).awaitUninterruptibly();
+        if (!bound.isSuccess()) {
+            Throwable cause = bound.cause();
+            loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+            workers.shutdownNow();
+            metrics.close();
+            throw new IllegalStateException(
+                    "cannot listen on " + options.host() + ":" + options.port() + ": " + cause.getMessage()
+                            + "; stop what uses the port, or choose another host or port (port 0 takes a free one)",
+                    cause);
+        }
+        return bound.channel();
+    }
+
+    /** Sets up a connection, or turns it away if there are too many. */
+    private final class Connections extends ChannelInitializer<SocketChannel> {
+        @Override
+        protected void initChannel(SocketChannel channel) {
+            channel.closeFuture().addListener(closed -> connections.decrementAndGet());
+            if (connections.incrementAndGet() > options.maxConnections()) {
+                channel.writeAndFlush(Unpooled.wrappedBuffer(TOO_MANY)).addListener(ChannelFutureListener.CLOSE);
+                return;
+            }
+            ConnectionHandler handler = new ConnectionHandler(dispatcher);
+            channel.pipeline().addLast(new ByteWatch(handler), new HttpRequestDecoder(decoding()), handler);
+        }
+
+        private HttpDecoderConfig decoding() {
+            // Requests that two servers could read differently are refused: both lengths, two lengths, bare line feeds.
+            return new HttpDecoderConfig()
+                    .setMaxInitialLineLength(MOST_REQUEST_LINE)
+                    .setMaxHeaderSize(options.maxHeaderBytes())
+                    .setMaxChunkSize(CHUNK)
+                    .setAllowDuplicateContentLengths(false)
+                    .setStrictLineParsing(true)
+                    .setUseRfc9112TransferEncoding(true);
+        }
+    }
+
+    /** Tells the connection of bytes before they are decoded, so that half a request has its time limit too. */
+    private static final class ByteWatch extends ChannelInboundHandlerAdapter {
+        private final ConnectionHandler handler;
+
+        ByteWatch(ConnectionHandler handler) {
+            this.handler = handler;
+        }
+
+        @Override
+        public void channelRead(ChannelHandlerContext context, Object message) {
+            handler.bytesRead(context);
+            context.fireChannelRead(message);
+        }
+    }
+}

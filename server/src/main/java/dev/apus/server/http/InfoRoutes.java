@@ -1,0 +1,157 @@
+package dev.apus.server.http;
+
+import dev.apus.scheduler.ServedModel;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/** What tells of the server and its model: models, health, version, metrics, tokens. Thread-safe. */
+final class InfoRoutes {
+    private final ServedModel model;
+    private final JsonBody json;
+    private final ChatPrompts chats;
+    private final ServerMetrics metrics;
+    private final BooleanSupplier draining;
+    private final long created = System.currentTimeMillis() / 1000;
+
+    InfoRoutes(ServedModel model, JsonBody json, ServerMetrics metrics, BooleanSupplier draining) {
+        this.model = model;
+        this.json = json;
+        chats = new ChatPrompts(model, json);
+        this.metrics = metrics;
+        this.draining = draining;
+    }
+
+    List<Route> routes() {
+        return List.of(
+                new Route("GET", "/v1/models", false, this::models),
+                new Route("GET", "/v1/models/*", false, this::oneModel),
+                new Route("GET", "/health", false, this::health),
+                new Route("GET", "/ping", false, this::health),
+                new Route("GET", "/ready", false, this::ready),
+                new Route("GET", "/version", false, this::version),
+                new Route("GET", "/metrics", false, this::scrape),
+                new Route("POST", "/tokenize", false, this::tokenize),
+                new Route("POST", "/detokenize", false, this::detokenize));
+    }
+
+    /** The version that the jar's manifest names; classes run from a build folder have none. */
+    static String version() {
+        String version = InfoRoutes.class.getPackage().getImplementationVersion();
+        return version == null ? "dev" : version;
+    }
+
+    /** @throws ApiException if the request names another model; one that names none means the model served */
+    static void checkModel(ServedModel model, @Nullable String name) {
+        if (name != null && !name.equals(model.name())) {
+            String shown = name.length() <= 100 ? name : name.substring(0, 100) + "...";
+            throw new ApiException(
+                    404,
+                    "the model '" + shown + "' is not served here, '" + model.name() + "' is",
+                    "model",
+                    "model_not_found",
+                    0);
+        }
+    }
+
+    private void models(Exchange exchange) {
+        JsonOut out = new JsonOut().raw("{\"object\":\"list\",\"data\":[");
+        writeModel(out);
+        exchange.respondJson(200, out.raw("]}").toBytes());
+    }
+
+    private void oneModel(Exchange exchange) {
+        String encoded = exchange.path().substring("/v1/models/".length());
+        String name;
+        try {
+            // A plus sign is itself in a path.
+            name = URLDecoder.decode(encoded.replace("+", "%2B"), StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            throw ApiException.badRequest("the path holds a wrong percent escape");
+        }
+        checkModel(model, name);
+        JsonOut out = new JsonOut();
+        writeModel(out);
+        exchange.respondJson(200, out.toBytes());
+    }
+
+    private void writeModel(JsonOut out) {
+        out.raw("{\"id\":")
+                .string(model.name())
+                .raw(",\"object\":\"model\",\"created\":")
+                .number(created);
+        out.raw(",\"owned_by\":\"apus\",\"root\":").string(model.name());
+        out.raw(",\"parent\":null,\"max_model_len\":")
+                .number(model.maxModelLength())
+                .raw("}");
+    }
+
+    private void health(Exchange exchange) {
+        if (!model.engine().stats().alive()) {
+            throw new ApiException(503, "the engine has ended by a fault", null, "engine_dead", 0);
+        }
+        exchange.respondJson(200, "{\"status\":\"ok\"}".getBytes(StandardCharsets.US_ASCII));
+    }
+
+    private void ready(Exchange exchange) {
+        if (draining.getAsBoolean()) {
+            throw ApiException.unavailable("the server is shutting down");
+        }
+        health(exchange);
+    }
+
+    private void version(Exchange exchange) {
+        exchange.respondJson(
+                200,
+                new JsonOut().raw("{\"version\":").string(version()).raw("}").toBytes());
+    }
+
+    private void scrape(Exchange exchange) {
+        exchange.respond(
+                200,
+                "text/plain; version=0.0.4; charset=utf-8",
+                metrics.scrape().getBytes(StandardCharsets.UTF_8));
+    }
+
+    private void tokenize(Exchange exchange) {
+        Fields fields = new Fields(json.parse(exchange.body()));
+        checkModel(model, fields.string("model"));
+        boolean chat = fields.has("messages");
+        boolean special = fields.bool("add_special_tokens", !chat);
+        boolean strings = fields.bool("return_token_strs", false);
+        String text = chat ? chats.render(fields) : fields.requiredString("prompt");
+        GenerationRoutes.warn(exchange, fields);
+        int[] ids = model.tokenizer().encode(text, special, true);
+        JsonOut out = new JsonOut().raw("{\"count\":").number(ids.length);
+        out.raw(",\"max_model_len\":").number(model.maxModelLength());
+        out.raw(",\"tokens\":").numbers(ids, ids.length).raw(",\"token_strs\":");
+        if (strings) {
+            for (int i = 0; i < ids.length; i++) {
+                out.raw(i == 0 ? "[" : ",").stringOrNull(model.tokenizer().token(ids[i]));
+            }
+            out.raw(ids.length == 0 ? "[]" : "]");
+        } else {
+            out.raw("null");
+        }
+        exchange.respondJson(200, out.raw("}").toBytes());
+    }
+
+    private void detokenize(Exchange exchange) {
+        Fields fields = new Fields(json.parse(exchange.body()));
+        checkModel(model, fields.string("model"));
+        JsonNode tokens = fields.node("tokens");
+        if (tokens == null) {
+            throw fields.missing("tokens");
+        }
+        if (!tokens.isArray()) {
+            throw fields.wrongType("tokens", tokens, "a list of token ids");
+        }
+        GenerationRoutes.warn(exchange, fields);
+        String text = model.tokenizer().decode(GenerationRoutes.tokenIds(model, "tokens", tokens), false);
+        exchange.respondJson(
+                200, new JsonOut().raw("{\"prompt\":").string(text).raw("}").toBytes());
+    }
+}

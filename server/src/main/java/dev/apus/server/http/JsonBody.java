@@ -1,0 +1,125 @@
+package dev.apus.server.http;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamLocation;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Parses request bodies strictly: valid UTF-8, one object, no duplicate keys, no NaN, bounded depth and size. Thread-safe. */
+final class JsonBody {
+    /** Tool schemas nest deeply; nobody's nest this deep. */
+    private static final int MOST_DEPTH = 100;
+    /** Bounds the tree's memory: a body of small tokens grows twentyfold when parsed. */
+    private static final int MOST_TOKENS = 4_000_000;
+
+    private static final int MOST_NUMBER_LENGTH = 64;
+    private static final int MOST_NAME_LENGTH = 4096;
+
+    private final JsonMapper mapper;
+
+    JsonBody(int maxBodyBytes) {
+        StreamReadConstraints constraints = StreamReadConstraints.builder()
+                .maxNestingDepth(MOST_DEPTH)
+                .maxTokenCount(MOST_TOKENS)
+                .maxNumberLength(MOST_NUMBER_LENGTH)
+                .maxNameLength(MOST_NAME_LENGTH)
+                .maxStringLength(maxBodyBytes)
+                .build();
+        JsonFactory factory = JsonFactory.builder()
+                .streamReadConstraints(constraints)
+                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
+                .build();
+        mapper = JsonMapper.builder(factory)
+                .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+                .build();
+    }
+
+    /** @throws ApiException that says where the body is wrong */
+    ObjectNode parse(byte[] body) {
+        JsonNode node = parseAny(decode(body));
+        if (node instanceof ObjectNode object) {
+            return object;
+        }
+        throw ApiException.badRequest("the request body must be a JSON object");
+    }
+
+    /** Parses JSON that came inside a string; null if it is not JSON. */
+    @Nullable
+    JsonNode parseInner(String text) {
+        try {
+            return mapper.readTree(text);
+        } catch (JacksonException e) {
+            return null;
+        }
+    }
+
+    /** The JSON as plain values: Map, List, String, Boolean, Long, Double, null. */
+    static @Nullable Object plain(JsonNode node) {
+        if (node instanceof ObjectNode object) {
+            Map<String, @Nullable Object> map = new LinkedHashMap<>();
+            object.forEachEntry((name, value) -> map.put(name, plain(value)));
+            return map;
+        }
+        if (node.isArray()) {
+            List<@Nullable Object> list = new ArrayList<>(node.size());
+            node.forEach(value -> list.add(plain(value)));
+            return list;
+        }
+        if (node.isString()) {
+            return node.stringValue();
+        }
+        if (node.isBoolean()) {
+            return node.booleanValue();
+        }
+        if (node.isIntegralNumber() && node.canConvertToLong()) {
+            return node.longValue();
+        }
+        return node.isNumber() ? (Object) node.doubleValue() : null;
+    }
+
+    private JsonNode parseAny(String text) {
+        try {
+            return mapper.readTree(text);
+        } catch (JacksonException e) {
+            TokenStreamLocation at = e.getLocation();
+            String where = at == null || at.getLineNr() < 0
+                    ? ""
+                    : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
+            throw ApiException.badRequest(
+                    "the request body is not valid JSON" + where + ": " + firstLine(e.getOriginalMessage()));
+        }
+    }
+
+    private static String decode(byte[] body) {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .onMalformedInput(CodingErrorAction.REPORT)
+                    .decode(ByteBuffer.wrap(body))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw ApiException.badRequest("the request body is not valid UTF-8");
+        }
+    }
+
+    private static String firstLine(String message) {
+        int end = message.indexOf('\n');
+        String line = end < 0 ? message : message.substring(0, end);
+        return line.length() <= 300 ? line : line.substring(0, 300) + "...";
+    }
+}

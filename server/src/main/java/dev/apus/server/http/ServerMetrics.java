@@ -1,0 +1,245 @@
+package dev.apus.server.http;
+
+import dev.apus.scheduler.EngineEvent.Finished;
+import dev.apus.scheduler.EngineEvent.Timing;
+import dev.apus.scheduler.EngineStats;
+import dev.apus.scheduler.Request;
+import dev.apus.scheduler.ServedModel;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.DistributionSummary;
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.binder.jvm.ClassLoaderMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
+import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
+import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The server's metrics under vLLM's names, labels and buckets, so that its dashboards and the gateways that know it work here. Thread-safe.
+ */
+final class ServerMetrics implements AutoCloseable {
+    private static final double[] TTFT = {
+        .001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560
+    };
+    private static final double[] TOKEN_TIME = {
+        .01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5, 5, 7.5, 10, 20, 40, 80
+    };
+    private static final double[] REQUEST_TIME = {
+        .3, .5, .8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680
+    };
+    private static final double[] HTTP_TIME = {.1, .5, 1};
+    private static final double[] CHOICES = {1, 2, 5, 10, 20};
+    private static final double NANOS = 1e-9;
+
+    private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    private final JvmGcMetrics gc = new JvmGcMetrics();
+    private final ServedModel model;
+    private final Tags tags;
+    private final DistributionSummary firstToken;
+    private final DistributionSummary interToken;
+    private final DistributionSummary perToken;
+    private final DistributionSummary endToEnd;
+    private final DistributionSummary queue;
+    private final DistributionSummary inference;
+    private final DistributionSummary prefill;
+    private final DistributionSummary decode;
+    private final DistributionSummary promptTokens;
+    private final DistributionSummary generationTokens;
+    private final DistributionSummary maxTokens;
+    private final DistributionSummary choices;
+
+    ServerMetrics(ServedModel model) {
+        this.model = model;
+        tags = Tags.of("model_name", model.name(), "engine", "0");
+        firstToken = histogram("vllm:time_to_first_token_seconds", TTFT);
+        interToken = histogram("vllm:inter_token_latency_seconds", TOKEN_TIME);
+        perToken = histogram("vllm:request_time_per_output_token_seconds", TOKEN_TIME);
+        endToEnd = histogram("vllm:e2e_request_latency_seconds", REQUEST_TIME);
+        queue = histogram("vllm:request_queue_time_seconds", REQUEST_TIME);
+        inference = histogram("vllm:request_inference_time_seconds", REQUEST_TIME);
+        prefill = histogram("vllm:request_prefill_time_seconds", REQUEST_TIME);
+        decode = histogram("vllm:request_decode_time_seconds", REQUEST_TIME);
+        double[] counts = oneTwoFive(model.maxModelLength());
+        promptTokens = histogram("vllm:request_prompt_tokens", counts);
+        generationTokens = histogram("vllm:request_generation_tokens", counts);
+        maxTokens = histogram("vllm:request_params_max_tokens", counts);
+        choices = histogram("vllm:request_params_n", CHOICES);
+        bindEngine();
+        new ClassLoaderMetrics().bindTo(registry);
+        new JvmMemoryMetrics().bindTo(registry);
+        new JvmThreadMetrics().bindTo(registry);
+        new ProcessorMetrics().bindTo(registry);
+        gc.bindTo(registry);
+    }
+
+    private void bindEngine() {
+        gauge("vllm:num_requests_running", EngineStats::running);
+        gauge("vllm:num_requests_waiting", EngineStats::waiting);
+        gauge("vllm:kv_cache_usage_perc", EngineStats::kvCacheUsage);
+        counter("vllm:prefix_cache_queries", EngineStats::prefixCacheQueries);
+        counter("vllm:prefix_cache_hits", EngineStats::prefixCacheHits);
+        counter("vllm:num_preemptions", EngineStats::preemptions);
+        counter("vllm:prompt_tokens", EngineStats::promptTokens);
+        counter("vllm:prompt_tokens_cached", EngineStats::prefixCacheHits);
+        counter("vllm:generation_tokens", EngineStats::generationTokens);
+        counter("vllm:corrupted_requests", EngineStats::corruptedRequests);
+        for (String reason : List.of("stop", "length", "abort", "error")) {
+            success(reason);
+        }
+    }
+
+    /** Tokens have come, {@code sinceLast} nanoseconds after those before; -1 says that they are the first. */
+    void tokens(Request request, long sinceLast) {
+        if (sinceLast < 0) {
+            firstToken.record((System.nanoTime() - request.arrivalNanos()) * NANOS);
+        } else {
+            interToken.record(sinceLast * NANOS);
+        }
+    }
+
+    /** A sequence has ended; {@code reason} is what the client is told. */
+    void finished(Request request, Finished finished, @Nullable String reason, int n) {
+        success(reason == null ? "abort" : reason).increment();
+        promptTokens.record(finished.promptTokens());
+        generationTokens.record(finished.generatedTokens());
+        maxTokens.record(request.params().maxTokens());
+        choices.record(n);
+        Timing timing = finished.timing();
+        endToEnd.record((System.nanoTime() - request.arrivalNanos()) * NANOS);
+        if (timing.scheduled() == 0 || timing.firstToken() == 0) {
+            return;
+        }
+        queue.record((timing.scheduled() - timing.arrival()) * NANOS);
+        inference.record((timing.finished() - timing.scheduled()) * NANOS);
+        prefill.record((timing.firstToken() - timing.scheduled()) * NANOS);
+        double decodeSeconds = (timing.finished() - timing.firstToken()) * NANOS;
+        decode.record(decodeSeconds);
+        if (finished.generatedTokens() > 1) {
+            perToken.record(decodeSeconds / (finished.generatedTokens() - 1));
+        }
+    }
+
+    /** A sequence has failed. */
+    void failed() {
+        success("error").increment();
+    }
+
+    /** An HTTP request has been answered. */
+    void http(Exchange exchange) {
+        Tags http = Tags.of(
+                "handler", exchange.route(),
+                "method", known(exchange.method().name()),
+                "status", Statuses.family(exchange.status()));
+        registry.counter("http_requests", http).increment();
+        DistributionSummary.builder("http_request_duration_seconds")
+                .tags(http.and("status", Statuses.family(exchange.status())))
+                .serviceLevelObjectives(HTTP_TIME)
+                .register(registry)
+                .record((System.nanoTime() - exchange.arrivalNanos()) * NANOS);
+        registry.counter("http_response_size_bytes", "handler", exchange.route())
+                .increment((double) exchange.sentBytes());
+    }
+
+    /** All of it in Prometheus' text format. */
+    String scrape() {
+        EngineStats stats = model.engine().stats();
+        StringBuilder text = new StringBuilder(registry.scrape("text/plain; version=0.0.4; charset=utf-8"));
+        // The registry reserves the endings _info and _total for kinds of its own.
+        String labels = "engine=\"0\",model_name=\"" + escape(model.name()) + "\"";
+        text.append("# HELP vllm:cache_config_info Information of the KV cache\n# TYPE vllm:cache_config_info gauge\n");
+        text.append("vllm:cache_config_info{").append(labels);
+        text.append(",block_size=\"").append(stats.blockSize());
+        text.append("\",num_gpu_blocks=\"").append(stats.totalBlocks()).append("\"} 1.0\n");
+        stepTokens(text, labels, stats);
+        return text.toString();
+    }
+
+    private static void stepTokens(StringBuilder text, String labels, EngineStats stats) {
+        String name = "vllm:iteration_tokens_total";
+        text.append("# HELP ")
+                .append(name)
+                .append(" Tokens per engine step\n# TYPE ")
+                .append(name);
+        text.append(" histogram\n");
+        long below = 0;
+        for (int i = 0; i < stats.stepTokens().size(); i++) {
+            below += stats.stepTokens().get(i);
+            String bound =
+                    i < EngineStats.STEP_TOKEN_BOUNDS.size() ? EngineStats.STEP_TOKEN_BOUNDS.get(i) + ".0" : "+Inf";
+            text.append(name).append("_bucket{").append(labels).append(",le=\"").append(bound);
+            text.append("\"} ").append(below).append('\n');
+        }
+        text.append(name).append("_sum{").append(labels).append("} ").append(stats.stepTokensSum());
+        text.append('\n')
+                .append(name)
+                .append("_count{")
+                .append(labels)
+                .append("} ")
+                .append(below)
+                .append('\n');
+    }
+
+    private DistributionSummary histogram(String name, double[] buckets) {
+        return DistributionSummary.builder(name)
+                .tags(tags)
+                .serviceLevelObjectives(buckets)
+                .register(registry);
+    }
+
+    private void gauge(String name, ToDoubleFunction<EngineStats> value) {
+        Gauge.builder(name, model, served -> value.applyAsDouble(served.engine().stats()))
+                .tags(tags)
+                .register(registry);
+    }
+
+    private void counter(String name, ToDoubleFunction<EngineStats> value) {
+        FunctionCounter.builder(
+                        name,
+                        model,
+                        served -> value.applyAsDouble(served.engine().stats()))
+                .tags(tags)
+                .register(registry);
+    }
+
+    private Counter success(String reason) {
+        return registry.counter("vllm:request_success", tags.and("finished_reason", reason));
+    }
+
+    /** A method's name as a label: a client may invent methods, but not labels. */
+    private static String known(String method) {
+        return List.of("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")
+                        .contains(method)
+                ? method
+                : "other";
+    }
+
+    private static double[] oneTwoFive(int most) {
+        List<Double> bounds = new ArrayList<>();
+        for (long decade = 1; decade <= most; decade *= 10) {
+            for (int step : new int[] {1, 2, 5}) {
+                if (decade * step <= most) {
+                    bounds.add((double) decade * step);
+                }
+            }
+        }
+        return bounds.stream().mapToDouble(Double::doubleValue).toArray();
+    }
+
+    private static String escape(String label) {
+        return label.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n");
+    }
+
+    @Override
+    public void close() {
+        gc.close();
+        registry.close();
+    }
+}

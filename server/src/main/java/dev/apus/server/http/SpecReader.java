@@ -1,0 +1,261 @@
+package dev.apus.server.http;
+
+import dev.apus.scheduler.SamplingParamsBuilder;
+import dev.apus.scheduler.ServedModel;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Reads the parameters that chat and text completions share, checks them, and refuses by name what the server cannot do. */
+final class SpecReader {
+    /** Choices of a prompt: vLLM allows thousands, with which one request can fill the queue. */
+    private static final int MOST_CHOICES = 128;
+
+    private static final int MOST_STOPS = 16;
+    private static final int MOST_STOP_LENGTH = 1024;
+    /** As in vLLM's max_logprobs. */
+    private static final int MOST_LOGPROBS = 20;
+
+    private static final int MOST_SALT_LENGTH = 1024;
+    private static final int COMPLETION_TOKENS = 16;
+
+    private final ServedModel model;
+
+    SpecReader(ServedModel model) {
+        this.model = model;
+    }
+
+    /** Of a chat: {@code logprobs} is a switch and {@code max_tokens} may be called {@code max_completion_tokens}. */
+    GenerationSpec chat(Fields fields) {
+        refuseCommon(fields);
+        fields.refuse("answers are text", "audio", "web_search_options");
+        fields.refuse(
+                "it was replaced by tools, whose calls this server cannot parse yet", "functions", "function_call");
+        fields.refuse("templates come with the model", "chat_template");
+        fields.refuseIfTrue("use continue_final_message", "echo");
+        checkModalities(fields);
+        boolean logprobs = fields.bool("logprobs", false);
+        int top = fields.integer("top_logprobs", 0, 0, MOST_LOGPROBS);
+        if (top > 0 && !logprobs) {
+            throw ApiException.invalid("top_logprobs", "'top_logprobs' needs 'logprobs' to be true");
+        }
+        Integer longer = maxTokens(fields, "max_completion_tokens", 1);
+        Integer maxTokens = maxTokens(fields, "max_tokens", 1);
+        return read(fields, longer != null ? longer : maxTokens, logprobs ? top : -1, false, false);
+    }
+
+    /** Of a text completion: {@code logprobs} is a number and {@code max_tokens} is 16 unless given. */
+    GenerationSpec completion(Fields fields) {
+        refuseCommon(fields);
+        fields.refuse("the models served do not fill in the middle", "suffix");
+        fields.refuse("prompts are text or token ids", "prompt_embeds");
+        boolean echo = fields.bool("echo", false);
+        Integer given = maxTokens(fields, "max_tokens", echo ? 0 : 1);
+        boolean echoOnly = given != null && given == 0;
+        int maxTokens = given == null ? COMPLETION_TOKENS : Math.max(1, given);
+        int logprobs = fields.integer("logprobs", -1, 0, MOST_LOGPROBS);
+        return read(fields, maxTokens, logprobs, echo, echoOnly);
+    }
+
+    private GenerationSpec read(
+            Fields fields, @Nullable Integer maxTokens, int logprobs, boolean echo, boolean echoOnly) {
+        int n = fields.integer("n", 1, 1, MOST_CHOICES);
+        if (fields.integer("best_of", n, 1, MOST_CHOICES) != n) {
+            throw ApiException.unsupported("best_of", "'best_of' other than 'n' is not supported: draw more choices");
+        }
+        boolean stream = fields.bool("stream", false);
+        int promptLogprobs = fields.integer("prompt_logprobs", -1, 0, MOST_LOGPROBS);
+        if (stream && promptLogprobs >= 0) {
+            throw ApiException.invalid("prompt_logprobs", "'prompt_logprobs' cannot be streamed, leave out 'stream'");
+        }
+        Fields streaming = fields.object("stream_options");
+        if (streaming != null && !stream) {
+            throw ApiException.invalid("stream_options", "'stream_options' needs 'stream' to be true");
+        }
+        List<String> stops = stops(fields);
+        int minTokens = fields.integer("min_tokens", 0, 0, Integer.MAX_VALUE);
+        boolean ignoreEos = fields.bool("ignore_eos", false);
+        Set<Integer> named = Set.copyOf(fields.integers("stop_token_ids", 0, Integer.MAX_VALUE, Fields.MOST_ENTRIES));
+        Set<Integer> stopIds = new HashSet<>(named);
+        if (!ignoreEos) {
+            stopIds.addAll(model.eosIds());
+        }
+        SamplingParamsBuilder sampling = sampling(fields)
+                .minTokens(minTokens)
+                .ignoreEos(ignoreEos)
+                .stopTokenIds(named)
+                .logprobs(logprobs)
+                .promptLogprobs(Math.max(promptLogprobs, echo ? logprobs : -1));
+        return new GenerationSpec(
+                sampling,
+                maxTokens,
+                n,
+                stops,
+                fields.bool("include_stop_str_in_output", false),
+                fields.bool("skip_special_tokens", true),
+                Set.copyOf(stopIds),
+                named,
+                minTokens,
+                stream,
+                streaming != null && streaming.bool("include_usage", false),
+                streaming != null && streaming.bool("continuous_usage_stats", false),
+                logprobs,
+                promptLogprobs,
+                fields.bool("return_token_ids", false),
+                fields.bool("return_tokens_as_token_ids", false),
+                echo,
+                echoOnly,
+                fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
+                salt(fields));
+    }
+
+    private SamplingParamsBuilder sampling(Fields fields) {
+        SamplingParamsBuilder builder = new SamplingParamsBuilder().defaults(model.generationDefaults());
+        Double temperature = fields.number("temperature", 0, 100);
+        Double topP = fields.number("top_p", Float.MIN_NORMAL, 1);
+        Double minP = fields.number("min_p", 0, 1);
+        Double repetition = fields.number("repetition_penalty", 0.01, 100);
+        Double presence = fields.number("presence_penalty", -2, 2);
+        Double frequency = fields.number("frequency_penalty", -2, 2);
+        if (temperature != null) {
+            builder.temperature(temperature);
+        }
+        if (topP != null) {
+            builder.topP(topP);
+        }
+        if (minP != null) {
+            builder.minP(minP);
+        }
+        if (repetition != null) {
+            builder.repetitionPenalty(repetition);
+        }
+        if (presence != null) {
+            builder.presencePenalty(presence);
+        }
+        if (frequency != null) {
+            builder.frequencyPenalty(frequency);
+        }
+        if (fields.has("top_k")) {
+            // -1 means all in vLLM's API, 0 in the engine's.
+            builder.topK(Math.max(0, fields.integer("top_k", 0, -1, Integer.MAX_VALUE)));
+        }
+        return builder.seed(fields.integer64("seed", ThreadLocalRandom.current().nextLong()))
+                .logitBias(logitBias(fields))
+                .allowedTokenIds(fields.integers("allowed_token_ids", 0, model.vocabSize() - 1, model.vocabSize()));
+    }
+
+    private Map<Integer, Float> logitBias(Fields fields) {
+        ObjectNode object = fields.objectNode("logit_bias");
+        if (object == null) {
+            return Map.of();
+        }
+        Fields.checkSize("logit_bias", object.size(), Fields.MOST_ENTRIES);
+        Map<Integer, Float> biases = new HashMap<>();
+        object.forEachEntry((name, value) -> biases.put(tokenId(name), bias(name, value)));
+        return biases;
+    }
+
+    private int tokenId(String name) {
+        try {
+            int id = Integer.parseInt(name);
+            if (id >= 0 && id < model.vocabSize()) {
+                return id;
+            }
+        } catch (NumberFormatException e) {
+            // Refused below with ids out of range.
+        }
+        String shown = name.length() <= 20 ? name : name.substring(0, 20) + "...";
+        throw ApiException.invalid(
+                "logit_bias", "'logit_bias' has the key '" + shown + "', ids are 0 to " + (model.vocabSize() - 1));
+    }
+
+    private static float bias(String name, JsonNode value) {
+        if (!value.isNumber() || !(Math.abs(value.doubleValue()) <= 100)) {
+            throw Fields.outOfRange("logit_bias." + name, value, "a number from -100 to 100");
+        }
+        return value.floatValue();
+    }
+
+    private static List<String> stops(Fields fields) {
+        List<String> stops = fields.strings("stop", MOST_STOPS);
+        for (String stop : stops) {
+            if (stop.isEmpty() || stop.length() > MOST_STOP_LENGTH) {
+                throw ApiException.invalid(
+                        "stop",
+                        "a string of 'stop' has " + stop.length() + " characters, must have 1 to " + MOST_STOP_LENGTH);
+            }
+        }
+        return stops;
+    }
+
+    private static String salt(Fields fields) {
+        String salt = fields.string("cache_salt");
+        if (salt == null) {
+            return "";
+        }
+        if (salt.isEmpty() || salt.length() > MOST_SALT_LENGTH) {
+            throw ApiException.invalid(
+                    "cache_salt",
+                    "'cache_salt' has " + salt.length() + " characters, must have 1 to " + MOST_SALT_LENGTH);
+        }
+        return salt;
+    }
+
+    private static @Nullable Integer maxTokens(Fields fields, String name, int least) {
+        return fields.has(name) ? (Integer) fields.integer(name, 0, least, Integer.MAX_VALUE) : null;
+    }
+
+    private static void checkModalities(Fields fields) {
+        for (String modality : fields.strings("modalities", 8)) {
+            if (!modality.equals("text")) {
+                throw ApiException.unsupported("modalities", "'modalities' other than \"text\" are not supported");
+            }
+        }
+    }
+
+    private static void refuseCommon(Fields fields) {
+        Fields format = fields.object("response_format");
+        if (format != null) {
+            String type = format.requiredString("type");
+            if (!type.equals("text")) {
+                throw ApiException.unsupported(
+                        "response_format", "'response_format' other than {\"type\":\"text\"} is not supported yet");
+            }
+        }
+        fields.refuse(
+                "constrained answers do not exist yet",
+                "structured_outputs",
+                "guided_json",
+                "guided_regex",
+                "guided_choice",
+                "guided_grammar",
+                "guided_json_object",
+                "structural_tag");
+        fields.refuse("use logit_bias or allowed_token_ids", "bad_words", "logits_processors");
+        fields.refuse("key-value transfer does not exist yet", "kv_transfer_params");
+        fields.refuse("reasoning is not told apart yet", "thinking_token_budget");
+        fields.refuseIfTrue("beam search does not exist here", "use_beam_search");
+        // Fields of OpenAI's and vLLM's APIs that change nothing in the answer here.
+        fields.ignore(
+                "user",
+                "metadata",
+                "store",
+                "service_tier",
+                "safety_identifier",
+                "prompt_cache_key",
+                "prompt_cache_retention",
+                "prediction",
+                "verbosity",
+                "parallel_tool_calls",
+                "include_reasoning",
+                "spaces_between_special_tokens",
+                "request_id",
+                "length_penalty");
+    }
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Makes FOLDER/apus and FOLDER/apus-VERSION-OS-ARCH.tar.gz: a runtime cut down by jlink, the jars, and a launcher.
+# Called by `apus dist` from the root of a built source tree.
+set -euo pipefail
+
+out=${1:?usage: dist.sh FOLDER}
+java_home=${JAVA_HOME:?JAVA_HOME must name the JDK}
+image="$out/apus"
+version=$(sed -n 's/^version=//p' server/target/classes/dev/apus/server/cli/version.properties)
+case "$(uname -m)" in x86_64 | amd64) arch=x86_64 ;; arm64 | aarch64) arch=aarch64 ;; *) arch=$(uname -m) ;; esac
+case "$(uname -s)" in Darwin) os=osx ;; *) os=linux ;; esac
+
+# What jdeps finds, and what is only reached by reflection or by service: TLS curves, zip file systems, JFR, network options.
+modules=java.base,java.logging,java.management,java.naming,java.net.http,java.xml,jdk.crypto.ec,jdk.incubator.vector
+modules+=,jdk.jfr,jdk.management,jdk.net,jdk.unsupported,jdk.zipfs
+
+mkdir -p "$out"
+rm -rf "$image"
+"$java_home/bin/jlink" --add-modules "$modules" --output "$image/runtime" \
+  --strip-debug --no-header-files --no-man-pages --compress zip-9
+mkdir -p "$image/app" "$image/bin"
+cp server/target/app/*.jar "$image/app/"
+cp server/src/main/launcher/start.sh "$image/bin/start.sh"
+cp server/src/main/launcher/apus.sh "$image/bin/apus"
+chmod +x "$image/bin/apus"
+
+# The tokenizers jar brings natives of every platform: keep this one's.
+jar=$(ls "$image"/app/tokenizers-*.jar)
+unwanted=$("$java_home/bin/jar" tf "$jar" | grep '^native/lib/[^/]*/' | grep -v "^native/lib/$os-$arch/" || true)
+if [ -n "$unwanted" ]; then
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  (cd "$work" && "$java_home/bin/jar" xf "$jar" && for f in $unwanted; do rm -rf "$f"; done && rm -rf cv nlp \
+    && "$java_home/bin/jar" cfM "$jar" .)
+fi
+
+archive="$out/apus-$version-$os-$arch.tar.gz"
+tar -C "$out" -czf "$archive" apus
+printf '%s: %s MiB\n' "$archive" "$(( ($(wc -c <"$archive") + 1048575) / 1048576 ))"

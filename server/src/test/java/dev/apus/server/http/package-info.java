@@ -1,0 +1,4 @@
+@NullMarked
+package dev.apus.server.http;
+
+import org.jspecify.annotations.NullMarked;
