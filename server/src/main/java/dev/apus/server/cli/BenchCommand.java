@@ -66,7 +66,7 @@ final class BenchCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         Path path = model.resolve();
         EngineOptions options = engine.options();
-        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, null)) {
+        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name())) {
             if (soak != null) {
                 return soak(loaded, Duration.ofSeconds(soak));
             }

@@ -4,6 +4,7 @@ import dev.apus.models.hub.ConsoleProgress;
 import dev.apus.models.hub.HubKind;
 import dev.apus.models.hub.HubOptions;
 import dev.apus.models.hub.ModelHub;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -35,9 +36,12 @@ final class ModelArgs {
     @Option(names = "--offline", description = "Use only what is on this machine.")
     private boolean offline;
 
-    /** As given. */
-    String model() {
-        return model;
+    /** Name in the API unless one is given: the argument itself, of a path its last part. */
+    String name() {
+        Path path = Path.of(model);
+        return Files.exists(path)
+                ? path.toAbsolutePath().normalize().getFileName().toString().replaceFirst("\\.(gguf|safetensors)$", "")
+                : model;
     }
 
     /** Finds the model, fetching it if need be, with progress on stderr. */

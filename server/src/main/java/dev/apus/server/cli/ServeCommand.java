@@ -73,7 +73,8 @@ final class ServeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException {
         Path path = model.resolve();
-        LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), engine.options(), servedModelName);
+        LanguageModel loaded = LanguageModel.open(
+                path, engine.openBackend(), engine.options(), servedModelName == null ? model.name() : servedModelName);
         HttpServer server;
         try {
             server = HttpServer.start(

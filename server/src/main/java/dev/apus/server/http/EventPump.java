@@ -4,6 +4,7 @@ import dev.apus.scheduler.EngineEvent;
 import io.netty.util.concurrent.EventExecutor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
 
@@ -38,7 +39,12 @@ final class EventPump {
 
     private void schedule() {
         if (!scheduled.get() && scheduled.compareAndSet(false, true)) {
-            loop.execute(this::drain);
+            try {
+                loop.execute(this::drain);
+            } catch (RejectedExecutionException e) {
+                // The server is closed and its connections with it: nobody is left to tell.
+                queue.clear();
+            }
         }
     }
 
