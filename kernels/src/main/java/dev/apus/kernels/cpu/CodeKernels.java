@@ -50,7 +50,7 @@ final class CodeKernels {
         return v.and(in).or(ONES).reinterpretAsFloats().fma(a, o);
     }
 
-    /** Counts lie in a vector: C2 has no intrinsic for a rotation by an int that is not a constant, and boxes. */
+    /** Brings the next code up. C2 still boxes here, by an int or by a vector of counts: docs/benchmarks.md. */
     private static IntVector next(IntVector v, IntVector turn) {
         return v.lanewise(VectorOperators.ROR, turn);
     }
