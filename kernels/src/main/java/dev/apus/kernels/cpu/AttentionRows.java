@@ -1,9 +1,8 @@
 package dev.apus.kernels.cpu;
 
-import static dev.apus.kernels.cpu.VectorMath.load;
-import static dev.apus.kernels.cpu.VectorMath.splat;
-import static dev.apus.kernels.cpu.VectorMath.store;
-import static dev.apus.kernels.cpu.VectorMath.zero;
+import static dev.apus.kernels.cpu.VectorMath.SPECIES;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -81,18 +80,18 @@ final class AttentionRows {
 
     private static void scores1(
             MemorySegment q, long qAt, MemorySegment kv, long keysA, long keysB, int dim, MemorySegment s, long sAt) {
-        FloatVector a0 = zero();
-        FloatVector b0 = zero();
+        FloatVector a0 = FloatVector.zero(SPECIES);
+        FloatVector b0 = FloatVector.zero(SPECIES);
         for (int d = 0; d < dim; d++) {
-            FloatVector ka = load(kv, keysA + d * KEY_STEP);
-            FloatVector kb = load(kv, keysB + d * KEY_STEP);
+            FloatVector ka = FloatVector.fromMemorySegment(SPECIES, kv, keysA + d * KEY_STEP, LITTLE_ENDIAN);
+            FloatVector kb = FloatVector.fromMemorySegment(SPECIES, kv, keysB + d * KEY_STEP, LITTLE_ENDIAN);
             long at = qAt + d * 4L;
-            FloatVector q0 = splat(q, at);
+            FloatVector q0 = FloatVector.broadcast(SPECIES, q.get(JAVA_FLOAT, at));
             a0 = q0.fma(ka, a0);
             b0 = q0.fma(kb, b0);
         }
-        store(a0, s, sAt);
-        store(b0, s, sAt + VECTOR);
+        a0.intoMemorySegment(s, sAt, LITTLE_ENDIAN);
+        b0.intoMemorySegment(s, sAt + VECTOR, LITTLE_ENDIAN);
     }
 
     private static void values1(
@@ -105,46 +104,46 @@ final class AttentionRows {
             int keys,
             MemorySegment o,
             long oAt) {
-        FloatVector a0 = load(o, oAt);
-        FloatVector b0 = load(o, oAt + VECTOR);
+        FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, o, oAt, LITTLE_ENDIAN);
+        FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, o, oAt + VECTOR, LITTLE_ENDIAN);
         for (int first = 0; first < keys; first += CpuKvCache.BLOCK) {
             long v = blocks[first / CpuKvCache.BLOCK] + column;
             int end = Math.min(keys, first + CpuKvCache.BLOCK);
             for (int k = first; k < end; k++) {
-                FloatVector va = load(kv, v);
-                FloatVector vb = load(kv, v + VECTOR);
+                FloatVector va = FloatVector.fromMemorySegment(SPECIES, kv, v, LITTLE_ENDIAN);
+                FloatVector vb = FloatVector.fromMemorySegment(SPECIES, kv, v + VECTOR, LITTLE_ENDIAN);
                 long at = pAt + k * 4L;
-                FloatVector p0 = splat(p, at);
+                FloatVector p0 = FloatVector.broadcast(SPECIES, p.get(JAVA_FLOAT, at));
                 a0 = p0.fma(va, a0);
                 b0 = p0.fma(vb, b0);
                 v += vStep;
             }
         }
-        store(a0, o, oAt);
-        store(b0, o, oAt + VECTOR);
+        a0.intoMemorySegment(o, oAt, LITTLE_ENDIAN);
+        b0.intoMemorySegment(o, oAt + VECTOR, LITTLE_ENDIAN);
     }
 
     private static void scores2(
             MemorySegment q, long qAt, MemorySegment kv, long keysA, long keysB, int dim, MemorySegment s, long sAt) {
-        FloatVector a0 = zero();
-        FloatVector b0 = zero();
-        FloatVector a1 = zero();
-        FloatVector b1 = zero();
+        FloatVector a0 = FloatVector.zero(SPECIES);
+        FloatVector b0 = FloatVector.zero(SPECIES);
+        FloatVector a1 = FloatVector.zero(SPECIES);
+        FloatVector b1 = FloatVector.zero(SPECIES);
         for (int d = 0; d < dim; d++) {
-            FloatVector ka = load(kv, keysA + d * KEY_STEP);
-            FloatVector kb = load(kv, keysB + d * KEY_STEP);
+            FloatVector ka = FloatVector.fromMemorySegment(SPECIES, kv, keysA + d * KEY_STEP, LITTLE_ENDIAN);
+            FloatVector kb = FloatVector.fromMemorySegment(SPECIES, kv, keysB + d * KEY_STEP, LITTLE_ENDIAN);
             long at = qAt + d * 8L;
-            FloatVector q0 = splat(q, at);
+            FloatVector q0 = FloatVector.broadcast(SPECIES, q.get(JAVA_FLOAT, at));
             a0 = q0.fma(ka, a0);
             b0 = q0.fma(kb, b0);
-            FloatVector q1 = splat(q, at + 4);
+            FloatVector q1 = FloatVector.broadcast(SPECIES, q.get(JAVA_FLOAT, at + 4));
             a1 = q1.fma(ka, a1);
             b1 = q1.fma(kb, b1);
         }
-        store(a0, s, sAt);
-        store(b0, s, sAt + VECTOR);
-        store(a1, s, sAt + SCORE_ROW);
-        store(b1, s, sAt + SCORE_ROW + VECTOR);
+        a0.intoMemorySegment(s, sAt, LITTLE_ENDIAN);
+        b0.intoMemorySegment(s, sAt + VECTOR, LITTLE_ENDIAN);
+        a1.intoMemorySegment(s, sAt + SCORE_ROW, LITTLE_ENDIAN);
+        b1.intoMemorySegment(s, sAt + SCORE_ROW + VECTOR, LITTLE_ENDIAN);
     }
 
     private static void values2(
@@ -157,60 +156,60 @@ final class AttentionRows {
             int keys,
             MemorySegment o,
             long oAt) {
-        FloatVector a0 = load(o, oAt);
-        FloatVector b0 = load(o, oAt + VECTOR);
-        FloatVector a1 = load(o, oAt + vStep);
-        FloatVector b1 = load(o, oAt + vStep + VECTOR);
+        FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, o, oAt, LITTLE_ENDIAN);
+        FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, o, oAt + VECTOR, LITTLE_ENDIAN);
+        FloatVector a1 = FloatVector.fromMemorySegment(SPECIES, o, oAt + vStep, LITTLE_ENDIAN);
+        FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, o, oAt + vStep + VECTOR, LITTLE_ENDIAN);
         for (int first = 0; first < keys; first += CpuKvCache.BLOCK) {
             long v = blocks[first / CpuKvCache.BLOCK] + column;
             int end = Math.min(keys, first + CpuKvCache.BLOCK);
             for (int k = first; k < end; k++) {
-                FloatVector va = load(kv, v);
-                FloatVector vb = load(kv, v + VECTOR);
+                FloatVector va = FloatVector.fromMemorySegment(SPECIES, kv, v, LITTLE_ENDIAN);
+                FloatVector vb = FloatVector.fromMemorySegment(SPECIES, kv, v + VECTOR, LITTLE_ENDIAN);
                 long at = pAt + k * 4L;
-                FloatVector p0 = splat(p, at);
+                FloatVector p0 = FloatVector.broadcast(SPECIES, p.get(JAVA_FLOAT, at));
                 a0 = p0.fma(va, a0);
                 b0 = p0.fma(vb, b0);
-                FloatVector p1 = splat(p, at + SCORE_ROW);
+                FloatVector p1 = FloatVector.broadcast(SPECIES, p.get(JAVA_FLOAT, at + SCORE_ROW));
                 a1 = p1.fma(va, a1);
                 b1 = p1.fma(vb, b1);
                 v += vStep;
             }
         }
-        store(a0, o, oAt);
-        store(b0, o, oAt + VECTOR);
-        store(a1, o, oAt + vStep);
-        store(b1, o, oAt + vStep + VECTOR);
+        a0.intoMemorySegment(o, oAt, LITTLE_ENDIAN);
+        b0.intoMemorySegment(o, oAt + VECTOR, LITTLE_ENDIAN);
+        a1.intoMemorySegment(o, oAt + vStep, LITTLE_ENDIAN);
+        b1.intoMemorySegment(o, oAt + vStep + VECTOR, LITTLE_ENDIAN);
     }
 
     private static void scores3(
             MemorySegment q, long qAt, MemorySegment kv, long keysA, long keysB, int dim, MemorySegment s, long sAt) {
-        FloatVector a0 = zero();
-        FloatVector b0 = zero();
-        FloatVector a1 = zero();
-        FloatVector b1 = zero();
-        FloatVector a2 = zero();
-        FloatVector b2 = zero();
+        FloatVector a0 = FloatVector.zero(SPECIES);
+        FloatVector b0 = FloatVector.zero(SPECIES);
+        FloatVector a1 = FloatVector.zero(SPECIES);
+        FloatVector b1 = FloatVector.zero(SPECIES);
+        FloatVector a2 = FloatVector.zero(SPECIES);
+        FloatVector b2 = FloatVector.zero(SPECIES);
         for (int d = 0; d < dim; d++) {
-            FloatVector ka = load(kv, keysA + d * KEY_STEP);
-            FloatVector kb = load(kv, keysB + d * KEY_STEP);
+            FloatVector ka = FloatVector.fromMemorySegment(SPECIES, kv, keysA + d * KEY_STEP, LITTLE_ENDIAN);
+            FloatVector kb = FloatVector.fromMemorySegment(SPECIES, kv, keysB + d * KEY_STEP, LITTLE_ENDIAN);
             long at = qAt + d * 12L;
-            FloatVector q0 = splat(q, at);
+            FloatVector q0 = FloatVector.broadcast(SPECIES, q.get(JAVA_FLOAT, at));
             a0 = q0.fma(ka, a0);
             b0 = q0.fma(kb, b0);
-            FloatVector q1 = splat(q, at + 4);
+            FloatVector q1 = FloatVector.broadcast(SPECIES, q.get(JAVA_FLOAT, at + 4));
             a1 = q1.fma(ka, a1);
             b1 = q1.fma(kb, b1);
-            FloatVector q2 = splat(q, at + 8);
+            FloatVector q2 = FloatVector.broadcast(SPECIES, q.get(JAVA_FLOAT, at + 8));
             a2 = q2.fma(ka, a2);
             b2 = q2.fma(kb, b2);
         }
-        store(a0, s, sAt);
-        store(b0, s, sAt + VECTOR);
-        store(a1, s, sAt + SCORE_ROW);
-        store(b1, s, sAt + SCORE_ROW + VECTOR);
-        store(a2, s, sAt + 2 * SCORE_ROW);
-        store(b2, s, sAt + 2 * SCORE_ROW + VECTOR);
+        a0.intoMemorySegment(s, sAt, LITTLE_ENDIAN);
+        b0.intoMemorySegment(s, sAt + VECTOR, LITTLE_ENDIAN);
+        a1.intoMemorySegment(s, sAt + SCORE_ROW, LITTLE_ENDIAN);
+        b1.intoMemorySegment(s, sAt + SCORE_ROW + VECTOR, LITTLE_ENDIAN);
+        a2.intoMemorySegment(s, sAt + 2 * SCORE_ROW, LITTLE_ENDIAN);
+        b2.intoMemorySegment(s, sAt + 2 * SCORE_ROW + VECTOR, LITTLE_ENDIAN);
     }
 
     private static void values3(
@@ -223,74 +222,74 @@ final class AttentionRows {
             int keys,
             MemorySegment o,
             long oAt) {
-        FloatVector a0 = load(o, oAt);
-        FloatVector b0 = load(o, oAt + VECTOR);
-        FloatVector a1 = load(o, oAt + vStep);
-        FloatVector b1 = load(o, oAt + vStep + VECTOR);
-        FloatVector a2 = load(o, oAt + 2 * vStep);
-        FloatVector b2 = load(o, oAt + 2 * vStep + VECTOR);
+        FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, o, oAt, LITTLE_ENDIAN);
+        FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, o, oAt + VECTOR, LITTLE_ENDIAN);
+        FloatVector a1 = FloatVector.fromMemorySegment(SPECIES, o, oAt + vStep, LITTLE_ENDIAN);
+        FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, o, oAt + vStep + VECTOR, LITTLE_ENDIAN);
+        FloatVector a2 = FloatVector.fromMemorySegment(SPECIES, o, oAt + 2 * vStep, LITTLE_ENDIAN);
+        FloatVector b2 = FloatVector.fromMemorySegment(SPECIES, o, oAt + 2 * vStep + VECTOR, LITTLE_ENDIAN);
         for (int first = 0; first < keys; first += CpuKvCache.BLOCK) {
             long v = blocks[first / CpuKvCache.BLOCK] + column;
             int end = Math.min(keys, first + CpuKvCache.BLOCK);
             for (int k = first; k < end; k++) {
-                FloatVector va = load(kv, v);
-                FloatVector vb = load(kv, v + VECTOR);
+                FloatVector va = FloatVector.fromMemorySegment(SPECIES, kv, v, LITTLE_ENDIAN);
+                FloatVector vb = FloatVector.fromMemorySegment(SPECIES, kv, v + VECTOR, LITTLE_ENDIAN);
                 long at = pAt + k * 4L;
-                FloatVector p0 = splat(p, at);
+                FloatVector p0 = FloatVector.broadcast(SPECIES, p.get(JAVA_FLOAT, at));
                 a0 = p0.fma(va, a0);
                 b0 = p0.fma(vb, b0);
-                FloatVector p1 = splat(p, at + SCORE_ROW);
+                FloatVector p1 = FloatVector.broadcast(SPECIES, p.get(JAVA_FLOAT, at + SCORE_ROW));
                 a1 = p1.fma(va, a1);
                 b1 = p1.fma(vb, b1);
-                FloatVector p2 = splat(p, at + 2 * SCORE_ROW);
+                FloatVector p2 = FloatVector.broadcast(SPECIES, p.get(JAVA_FLOAT, at + 2 * SCORE_ROW));
                 a2 = p2.fma(va, a2);
                 b2 = p2.fma(vb, b2);
                 v += vStep;
             }
         }
-        store(a0, o, oAt);
-        store(b0, o, oAt + VECTOR);
-        store(a1, o, oAt + vStep);
-        store(b1, o, oAt + vStep + VECTOR);
-        store(a2, o, oAt + 2 * vStep);
-        store(b2, o, oAt + 2 * vStep + VECTOR);
+        a0.intoMemorySegment(o, oAt, LITTLE_ENDIAN);
+        b0.intoMemorySegment(o, oAt + VECTOR, LITTLE_ENDIAN);
+        a1.intoMemorySegment(o, oAt + vStep, LITTLE_ENDIAN);
+        b1.intoMemorySegment(o, oAt + vStep + VECTOR, LITTLE_ENDIAN);
+        a2.intoMemorySegment(o, oAt + 2 * vStep, LITTLE_ENDIAN);
+        b2.intoMemorySegment(o, oAt + 2 * vStep + VECTOR, LITTLE_ENDIAN);
     }
 
     private static void scores4(
             MemorySegment q, long qAt, MemorySegment kv, long keysA, long keysB, int dim, MemorySegment s, long sAt) {
-        FloatVector a0 = zero();
-        FloatVector b0 = zero();
-        FloatVector a1 = zero();
-        FloatVector b1 = zero();
-        FloatVector a2 = zero();
-        FloatVector b2 = zero();
-        FloatVector a3 = zero();
-        FloatVector b3 = zero();
+        FloatVector a0 = FloatVector.zero(SPECIES);
+        FloatVector b0 = FloatVector.zero(SPECIES);
+        FloatVector a1 = FloatVector.zero(SPECIES);
+        FloatVector b1 = FloatVector.zero(SPECIES);
+        FloatVector a2 = FloatVector.zero(SPECIES);
+        FloatVector b2 = FloatVector.zero(SPECIES);
+        FloatVector a3 = FloatVector.zero(SPECIES);
+        FloatVector b3 = FloatVector.zero(SPECIES);
         for (int d = 0; d < dim; d++) {
-            FloatVector ka = load(kv, keysA + d * KEY_STEP);
-            FloatVector kb = load(kv, keysB + d * KEY_STEP);
+            FloatVector ka = FloatVector.fromMemorySegment(SPECIES, kv, keysA + d * KEY_STEP, LITTLE_ENDIAN);
+            FloatVector kb = FloatVector.fromMemorySegment(SPECIES, kv, keysB + d * KEY_STEP, LITTLE_ENDIAN);
             long at = qAt + d * 16L;
-            FloatVector q0 = splat(q, at);
+            FloatVector q0 = FloatVector.broadcast(SPECIES, q.get(JAVA_FLOAT, at));
             a0 = q0.fma(ka, a0);
             b0 = q0.fma(kb, b0);
-            FloatVector q1 = splat(q, at + 4);
+            FloatVector q1 = FloatVector.broadcast(SPECIES, q.get(JAVA_FLOAT, at + 4));
             a1 = q1.fma(ka, a1);
             b1 = q1.fma(kb, b1);
-            FloatVector q2 = splat(q, at + 8);
+            FloatVector q2 = FloatVector.broadcast(SPECIES, q.get(JAVA_FLOAT, at + 8));
             a2 = q2.fma(ka, a2);
             b2 = q2.fma(kb, b2);
-            FloatVector q3 = splat(q, at + 12);
+            FloatVector q3 = FloatVector.broadcast(SPECIES, q.get(JAVA_FLOAT, at + 12));
             a3 = q3.fma(ka, a3);
             b3 = q3.fma(kb, b3);
         }
-        store(a0, s, sAt);
-        store(b0, s, sAt + VECTOR);
-        store(a1, s, sAt + SCORE_ROW);
-        store(b1, s, sAt + SCORE_ROW + VECTOR);
-        store(a2, s, sAt + 2 * SCORE_ROW);
-        store(b2, s, sAt + 2 * SCORE_ROW + VECTOR);
-        store(a3, s, sAt + 3 * SCORE_ROW);
-        store(b3, s, sAt + 3 * SCORE_ROW + VECTOR);
+        a0.intoMemorySegment(s, sAt, LITTLE_ENDIAN);
+        b0.intoMemorySegment(s, sAt + VECTOR, LITTLE_ENDIAN);
+        a1.intoMemorySegment(s, sAt + SCORE_ROW, LITTLE_ENDIAN);
+        b1.intoMemorySegment(s, sAt + SCORE_ROW + VECTOR, LITTLE_ENDIAN);
+        a2.intoMemorySegment(s, sAt + 2 * SCORE_ROW, LITTLE_ENDIAN);
+        b2.intoMemorySegment(s, sAt + 2 * SCORE_ROW + VECTOR, LITTLE_ENDIAN);
+        a3.intoMemorySegment(s, sAt + 3 * SCORE_ROW, LITTLE_ENDIAN);
+        b3.intoMemorySegment(s, sAt + 3 * SCORE_ROW + VECTOR, LITTLE_ENDIAN);
     }
 
     private static void values4(
@@ -303,43 +302,43 @@ final class AttentionRows {
             int keys,
             MemorySegment o,
             long oAt) {
-        FloatVector a0 = load(o, oAt);
-        FloatVector b0 = load(o, oAt + VECTOR);
-        FloatVector a1 = load(o, oAt + vStep);
-        FloatVector b1 = load(o, oAt + vStep + VECTOR);
-        FloatVector a2 = load(o, oAt + 2 * vStep);
-        FloatVector b2 = load(o, oAt + 2 * vStep + VECTOR);
-        FloatVector a3 = load(o, oAt + 3 * vStep);
-        FloatVector b3 = load(o, oAt + 3 * vStep + VECTOR);
+        FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, o, oAt, LITTLE_ENDIAN);
+        FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, o, oAt + VECTOR, LITTLE_ENDIAN);
+        FloatVector a1 = FloatVector.fromMemorySegment(SPECIES, o, oAt + vStep, LITTLE_ENDIAN);
+        FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, o, oAt + vStep + VECTOR, LITTLE_ENDIAN);
+        FloatVector a2 = FloatVector.fromMemorySegment(SPECIES, o, oAt + 2 * vStep, LITTLE_ENDIAN);
+        FloatVector b2 = FloatVector.fromMemorySegment(SPECIES, o, oAt + 2 * vStep + VECTOR, LITTLE_ENDIAN);
+        FloatVector a3 = FloatVector.fromMemorySegment(SPECIES, o, oAt + 3 * vStep, LITTLE_ENDIAN);
+        FloatVector b3 = FloatVector.fromMemorySegment(SPECIES, o, oAt + 3 * vStep + VECTOR, LITTLE_ENDIAN);
         for (int first = 0; first < keys; first += CpuKvCache.BLOCK) {
             long v = blocks[first / CpuKvCache.BLOCK] + column;
             int end = Math.min(keys, first + CpuKvCache.BLOCK);
             for (int k = first; k < end; k++) {
-                FloatVector va = load(kv, v);
-                FloatVector vb = load(kv, v + VECTOR);
+                FloatVector va = FloatVector.fromMemorySegment(SPECIES, kv, v, LITTLE_ENDIAN);
+                FloatVector vb = FloatVector.fromMemorySegment(SPECIES, kv, v + VECTOR, LITTLE_ENDIAN);
                 long at = pAt + k * 4L;
-                FloatVector p0 = splat(p, at);
+                FloatVector p0 = FloatVector.broadcast(SPECIES, p.get(JAVA_FLOAT, at));
                 a0 = p0.fma(va, a0);
                 b0 = p0.fma(vb, b0);
-                FloatVector p1 = splat(p, at + SCORE_ROW);
+                FloatVector p1 = FloatVector.broadcast(SPECIES, p.get(JAVA_FLOAT, at + SCORE_ROW));
                 a1 = p1.fma(va, a1);
                 b1 = p1.fma(vb, b1);
-                FloatVector p2 = splat(p, at + 2 * SCORE_ROW);
+                FloatVector p2 = FloatVector.broadcast(SPECIES, p.get(JAVA_FLOAT, at + 2 * SCORE_ROW));
                 a2 = p2.fma(va, a2);
                 b2 = p2.fma(vb, b2);
-                FloatVector p3 = splat(p, at + 3 * SCORE_ROW);
+                FloatVector p3 = FloatVector.broadcast(SPECIES, p.get(JAVA_FLOAT, at + 3 * SCORE_ROW));
                 a3 = p3.fma(va, a3);
                 b3 = p3.fma(vb, b3);
                 v += vStep;
             }
         }
-        store(a0, o, oAt);
-        store(b0, o, oAt + VECTOR);
-        store(a1, o, oAt + vStep);
-        store(b1, o, oAt + vStep + VECTOR);
-        store(a2, o, oAt + 2 * vStep);
-        store(b2, o, oAt + 2 * vStep + VECTOR);
-        store(a3, o, oAt + 3 * vStep);
-        store(b3, o, oAt + 3 * vStep + VECTOR);
+        a0.intoMemorySegment(o, oAt, LITTLE_ENDIAN);
+        b0.intoMemorySegment(o, oAt + VECTOR, LITTLE_ENDIAN);
+        a1.intoMemorySegment(o, oAt + vStep, LITTLE_ENDIAN);
+        b1.intoMemorySegment(o, oAt + vStep + VECTOR, LITTLE_ENDIAN);
+        a2.intoMemorySegment(o, oAt + 2 * vStep, LITTLE_ENDIAN);
+        b2.intoMemorySegment(o, oAt + 2 * vStep + VECTOR, LITTLE_ENDIAN);
+        a3.intoMemorySegment(o, oAt + 3 * vStep, LITTLE_ENDIAN);
+        b3.intoMemorySegment(o, oAt + 3 * vStep + VECTOR, LITTLE_ENDIAN);
     }
 }

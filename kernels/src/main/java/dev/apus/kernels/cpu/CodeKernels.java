@@ -2,12 +2,11 @@ package dev.apus.kernels.cpu;
 
 import static dev.apus.kernels.cpu.VectorMath.LANES;
 import static dev.apus.kernels.cpu.VectorMath.SPECIES;
-import static dev.apus.kernels.cpu.VectorMath.load;
-import static dev.apus.kernels.cpu.VectorMath.splat;
-import static dev.apus.kernels.cpu.VectorMath.store;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+import static jdk.incubator.vector.VectorOperators.ROR;
 
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
@@ -18,15 +17,16 @@ import jdk.incubator.vector.VectorSpecies;
  *
  * <p>Common parameters: {@code codes} and {@code code}, {@code lines} and {@code line} locate the first group of a strip of two vectors
  * of outputs; {@code field} is the width of a code's field and the rotation to the next, {@code mask} the field in place.
+ *
+ * <p>The loops call the Vector API alone, no helpers of ours: C2 stops inlining ordinary methods when a method has grown past a number
+ * of nodes (NodeCountInliningCutoff) that two of these loops' worth of memory accesses reach, and a vector that crosses a call that was
+ * not inlined is an object on the heap, which made these loops twenty times slower. The API's own methods are exempt from the limit.
  */
 final class CodeKernels {
     /** The bits of 1f: exponent 0, under which a mantissa field f reads as 1 + f. */
     static final int ONE = 0x3F800000;
 
-    private static final VectorSpecies<Integer> INTS =
-            SPECIES.vectorBitSize() == IntVector.SPECIES_PREFERRED.vectorBitSize()
-                    ? IntVector.SPECIES_PREFERRED
-                    : IntVector.SPECIES_512;
+    static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, SPECIES.vectorShape());
 
     private static final IntVector ONES = IntVector.broadcast(INTS, ONE);
 
@@ -41,30 +41,16 @@ final class CodeKernels {
 
     private CodeKernels() {}
 
-    static IntVector ints(MemorySegment segment, long offset) {
-        return IntVector.fromMemorySegment(INTS, segment, offset, ByteOrder.LITTLE_ENDIAN);
-    }
-
-    /** The weights of the codes that are in place. */
-    private static FloatVector weight(IntVector v, IntVector in, FloatVector a, FloatVector o) {
-        return v.and(in).or(ONES).reinterpretAsFloats().fma(a, o);
-    }
-
-    /** Brings the next code up. C2 still boxes here, by an int or by a vector of counts: docs/benchmarks.md. */
-    private static IntVector next(IntVector v, IntVector turn) {
-        return v.lanewise(VectorOperators.ROR, turn);
-    }
-
     /** Turns pairs of halves (scale low, offset high) into a and o of {@code groups} groups of a panel. */
     static void widen(MemorySegment pairs, long from, MemorySegment lines, long to, int groups, float factor) {
         FloatVector toA = FloatVector.broadcast(SPECIES, HALF_SCALE * factor);
         FloatVector toO = FloatVector.broadcast(SPECIES, HALF_SCALE);
         for (int g = 0; g < groups; g++) {
             for (long at = 0; at < ROW; at += VECTOR) {
-                IntVector v = ints(pairs, from + g * ROW + at);
+                IntVector v = IntVector.fromMemorySegment(INTS, pairs, from + g * ROW + at, LITTLE_ENDIAN);
                 FloatVector a = half(v.lanewise(VectorOperators.LSHL, 16)).mul(toA);
-                store(a, lines, to + g * LINE + at);
-                store(half(v).mul(toO).sub(a), lines, to + g * LINE + ROW + at);
+                a.intoMemorySegment(lines, to + g * LINE + at, LITTLE_ENDIAN);
+                half(v).mul(toO).sub(a).intoMemorySegment(lines, to + g * LINE + ROW + at, LITTLE_ENDIAN);
             }
         }
     }
@@ -87,31 +73,33 @@ final class CodeKernels {
             long xAt,
             MemorySegment sums,
             long sum) {
-        FloatVector s0 = load(sums, sum);
-        FloatVector s1 = load(sums, sum + VECTOR);
+        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
+        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
         int codesPerInt = 32 / field;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
         for (int g = 0; g < groups; g++) {
-            FloatVector a0 = load(lines, line + g * LINE);
-            FloatVector a1 = load(lines, line + g * LINE + VECTOR);
-            FloatVector o0 = load(lines, line + g * LINE + ROW);
-            FloatVector o1 = load(lines, line + g * LINE + ROW + VECTOR);
+            FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE, LITTLE_ENDIAN);
+            FloatVector a1 = FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE + VECTOR, LITTLE_ENDIAN);
+            FloatVector o0 = FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE + ROW, LITTLE_ENDIAN);
+            FloatVector o1 =
+                    FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE + ROW + VECTOR, LITTLE_ENDIAN);
             for (int i = 0; i < ints; i++) {
                 long index = (long) g * ints + i;
-                IntVector v0 = ints(codes, code + index * ROW);
-                IntVector v1 = ints(codes, code + index * ROW + VECTOR);
+                IntVector v0 = IntVector.fromMemorySegment(INTS, codes, code + index * ROW, LITTLE_ENDIAN);
+                IntVector v1 = IntVector.fromMemorySegment(INTS, codes, code + index * ROW + VECTOR, LITTLE_ENDIAN);
                 for (int j = 0; j < codesPerInt; j++) {
-                    FloatVector xk = splat(x, xAt + 4 * (index * codesPerInt + j));
-                    s0 = xk.fma(weight(v0, in, a0, o0), s0);
-                    s1 = xk.fma(weight(v1, in, a1, o1), s1);
-                    v0 = next(v0, turn);
-                    v1 = next(v1, turn);
+                    FloatVector xk =
+                            FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 4 * (index * codesPerInt + j)));
+                    s0 = xk.fma(v0.and(in).or(ONES).reinterpretAsFloats().fma(a0, o0), s0);
+                    s1 = xk.fma(v1.and(in).or(ONES).reinterpretAsFloats().fma(a1, o1), s1);
+                    v0 = v0.lanewise(ROR, turn);
+                    v1 = v1.lanewise(ROR, turn);
                 }
             }
         }
-        store(s0, sums, sum);
-        store(s1, sums, sum + VECTOR);
+        s0.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
+        s1.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
     }
 
     static void pair(
@@ -128,45 +116,48 @@ final class CodeKernels {
             MemorySegment x,
             long xAt,
             MemorySegment sums) {
-        FloatVector s0 = load(sums, 0);
-        FloatVector s1 = load(sums, VECTOR);
-        FloatVector s2 = load(sums, 2 * VECTOR);
-        FloatVector s3 = load(sums, 3 * VECTOR);
+        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, 0, LITTLE_ENDIAN);
+        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, VECTOR, LITTLE_ENDIAN);
+        FloatVector s2 = FloatVector.fromMemorySegment(SPECIES, sums, 2 * VECTOR, LITTLE_ENDIAN);
+        FloatVector s3 = FloatVector.fromMemorySegment(SPECIES, sums, 3 * VECTOR, LITTLE_ENDIAN);
         int codesPerInt = 32 / field;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
         for (int g = 0; g < groups; g++) {
-            FloatVector a0 = load(lines, lineA + g * LINE);
-            FloatVector a1 = load(lines, lineA + g * LINE + VECTOR);
-            FloatVector a2 = load(lines, lineB + g * LINE);
-            FloatVector a3 = load(lines, lineB + g * LINE + VECTOR);
-            FloatVector o0 = load(lines, lineA + g * LINE + ROW);
-            FloatVector o1 = load(lines, lineA + g * LINE + ROW + VECTOR);
-            FloatVector o2 = load(lines, lineB + g * LINE + ROW);
-            FloatVector o3 = load(lines, lineB + g * LINE + ROW + VECTOR);
+            FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, lines, lineA + g * LINE, LITTLE_ENDIAN);
+            FloatVector a1 = FloatVector.fromMemorySegment(SPECIES, lines, lineA + g * LINE + VECTOR, LITTLE_ENDIAN);
+            FloatVector a2 = FloatVector.fromMemorySegment(SPECIES, lines, lineB + g * LINE, LITTLE_ENDIAN);
+            FloatVector a3 = FloatVector.fromMemorySegment(SPECIES, lines, lineB + g * LINE + VECTOR, LITTLE_ENDIAN);
+            FloatVector o0 = FloatVector.fromMemorySegment(SPECIES, lines, lineA + g * LINE + ROW, LITTLE_ENDIAN);
+            FloatVector o1 =
+                    FloatVector.fromMemorySegment(SPECIES, lines, lineA + g * LINE + ROW + VECTOR, LITTLE_ENDIAN);
+            FloatVector o2 = FloatVector.fromMemorySegment(SPECIES, lines, lineB + g * LINE + ROW, LITTLE_ENDIAN);
+            FloatVector o3 =
+                    FloatVector.fromMemorySegment(SPECIES, lines, lineB + g * LINE + ROW + VECTOR, LITTLE_ENDIAN);
             for (int i = 0; i < ints; i++) {
                 long index = (long) g * ints + i;
-                IntVector v0 = ints(codes, codeA + index * ROW);
-                IntVector v1 = ints(codes, codeA + index * ROW + VECTOR);
-                IntVector v2 = ints(codes, codeB + index * ROW);
-                IntVector v3 = ints(codes, codeB + index * ROW + VECTOR);
+                IntVector v0 = IntVector.fromMemorySegment(INTS, codes, codeA + index * ROW, LITTLE_ENDIAN);
+                IntVector v1 = IntVector.fromMemorySegment(INTS, codes, codeA + index * ROW + VECTOR, LITTLE_ENDIAN);
+                IntVector v2 = IntVector.fromMemorySegment(INTS, codes, codeB + index * ROW, LITTLE_ENDIAN);
+                IntVector v3 = IntVector.fromMemorySegment(INTS, codes, codeB + index * ROW + VECTOR, LITTLE_ENDIAN);
                 for (int j = 0; j < codesPerInt; j++) {
-                    FloatVector xk = splat(x, xAt + 4 * (index * codesPerInt + j));
-                    s0 = xk.fma(weight(v0, in, a0, o0), s0);
-                    s1 = xk.fma(weight(v1, in, a1, o1), s1);
-                    s2 = xk.fma(weight(v2, in, a2, o2), s2);
-                    s3 = xk.fma(weight(v3, in, a3, o3), s3);
-                    v0 = next(v0, turn);
-                    v1 = next(v1, turn);
-                    v2 = next(v2, turn);
-                    v3 = next(v3, turn);
+                    FloatVector xk =
+                            FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 4 * (index * codesPerInt + j)));
+                    s0 = xk.fma(v0.and(in).or(ONES).reinterpretAsFloats().fma(a0, o0), s0);
+                    s1 = xk.fma(v1.and(in).or(ONES).reinterpretAsFloats().fma(a1, o1), s1);
+                    s2 = xk.fma(v2.and(in).or(ONES).reinterpretAsFloats().fma(a2, o2), s2);
+                    s3 = xk.fma(v3.and(in).or(ONES).reinterpretAsFloats().fma(a3, o3), s3);
+                    v0 = v0.lanewise(ROR, turn);
+                    v1 = v1.lanewise(ROR, turn);
+                    v2 = v2.lanewise(ROR, turn);
+                    v3 = v3.lanewise(ROR, turn);
                 }
             }
         }
-        store(s0, sums, 0);
-        store(s1, sums, VECTOR);
-        store(s2, sums, 2 * VECTOR);
-        store(s3, sums, 3 * VECTOR);
+        s0.intoMemorySegment(sums, 0, LITTLE_ENDIAN);
+        s1.intoMemorySegment(sums, VECTOR, LITTLE_ENDIAN);
+        s2.intoMemorySegment(sums, 2 * VECTOR, LITTLE_ENDIAN);
+        s3.intoMemorySegment(sums, 3 * VECTOR, LITTLE_ENDIAN);
     }
 
     static void four(
@@ -185,55 +176,56 @@ final class CodeKernels {
             long x3,
             MemorySegment sums,
             long sum) {
-        FloatVector s00 = load(sums, sum);
-        FloatVector s01 = load(sums, sum + VECTOR);
-        FloatVector s10 = load(sums, sum + ROW);
-        FloatVector s11 = load(sums, sum + ROW + VECTOR);
-        FloatVector s20 = load(sums, sum + 2 * ROW);
-        FloatVector s21 = load(sums, sum + 2 * ROW + VECTOR);
-        FloatVector s30 = load(sums, sum + 3 * ROW);
-        FloatVector s31 = load(sums, sum + 3 * ROW + VECTOR);
+        FloatVector s00 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
+        FloatVector s01 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
+        FloatVector s10 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW, LITTLE_ENDIAN);
+        FloatVector s11 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
+        FloatVector s20 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW, LITTLE_ENDIAN);
+        FloatVector s21 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
+        FloatVector s30 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW, LITTLE_ENDIAN);
+        FloatVector s31 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
         int codesPerInt = 32 / field;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
         for (int g = 0; g < groups; g++) {
-            FloatVector a0 = load(lines, line + g * LINE);
-            FloatVector a1 = load(lines, line + g * LINE + VECTOR);
-            FloatVector o0 = load(lines, line + g * LINE + ROW);
-            FloatVector o1 = load(lines, line + g * LINE + ROW + VECTOR);
+            FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE, LITTLE_ENDIAN);
+            FloatVector a1 = FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE + VECTOR, LITTLE_ENDIAN);
+            FloatVector o0 = FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE + ROW, LITTLE_ENDIAN);
+            FloatVector o1 =
+                    FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE + ROW + VECTOR, LITTLE_ENDIAN);
             for (int i = 0; i < ints; i++) {
                 long index = (long) g * ints + i;
-                IntVector v0 = ints(codes, code + index * ROW);
-                IntVector v1 = ints(codes, code + index * ROW + VECTOR);
+                IntVector v0 = IntVector.fromMemorySegment(INTS, codes, code + index * ROW, LITTLE_ENDIAN);
+                IntVector v1 = IntVector.fromMemorySegment(INTS, codes, code + index * ROW + VECTOR, LITTLE_ENDIAN);
                 for (int j = 0; j < codesPerInt; j++) {
                     long k = 4 * (index * codesPerInt + j);
-                    FloatVector w0 = weight(v0, in, a0, o0);
-                    FloatVector w1 = weight(v1, in, a1, o1);
-                    FloatVector xk = splat(x, x0 + k);
+                    FloatVector w0 = v0.and(in).or(ONES).reinterpretAsFloats().fma(a0, o0);
+                    FloatVector w1 = v1.and(in).or(ONES).reinterpretAsFloats().fma(a1, o1);
+                    FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + k));
                     s00 = xk.fma(w0, s00);
                     s01 = xk.fma(w1, s01);
-                    xk = splat(x, x1 + k);
+                    xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x1 + k));
                     s10 = xk.fma(w0, s10);
                     s11 = xk.fma(w1, s11);
-                    xk = splat(x, x2 + k);
+                    xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x2 + k));
                     s20 = xk.fma(w0, s20);
                     s21 = xk.fma(w1, s21);
-                    xk = splat(x, x3 + k);
+                    xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x3 + k));
                     s30 = xk.fma(w0, s30);
                     s31 = xk.fma(w1, s31);
-                    v0 = next(v0, turn);
-                    v1 = next(v1, turn);
+                    v0 = v0.lanewise(ROR, turn);
+                    v1 = v1.lanewise(ROR, turn);
                 }
             }
         }
-        store(s00, sums, sum);
-        store(s01, sums, sum + VECTOR);
-        store(s10, sums, sum + ROW);
-        store(s11, sums, sum + ROW + VECTOR);
-        store(s20, sums, sum + 2 * ROW);
-        store(s21, sums, sum + 2 * ROW + VECTOR);
-        store(s30, sums, sum + 3 * ROW);
-        store(s31, sums, sum + 3 * ROW + VECTOR);
+        s00.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
+        s01.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
+        s10.intoMemorySegment(sums, sum + ROW, LITTLE_ENDIAN);
+        s11.intoMemorySegment(sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
+        s20.intoMemorySegment(sums, sum + 2 * ROW, LITTLE_ENDIAN);
+        s21.intoMemorySegment(sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
+        s30.intoMemorySegment(sums, sum + 3 * ROW, LITTLE_ENDIAN);
+        s31.intoMemorySegment(sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
     }
 
     /** Writes the weights of a strip as floats, {@link Panels#ROW} bytes for each input. */
@@ -252,20 +244,29 @@ final class CodeKernels {
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
         for (int g = 0; g < groups; g++) {
-            FloatVector a0 = load(lines, line + g * LINE);
-            FloatVector a1 = load(lines, line + g * LINE + VECTOR);
-            FloatVector o0 = load(lines, line + g * LINE + ROW);
-            FloatVector o1 = load(lines, line + g * LINE + ROW + VECTOR);
+            FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE, LITTLE_ENDIAN);
+            FloatVector a1 = FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE + VECTOR, LITTLE_ENDIAN);
+            FloatVector o0 = FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE + ROW, LITTLE_ENDIAN);
+            FloatVector o1 =
+                    FloatVector.fromMemorySegment(SPECIES, lines, line + g * LINE + ROW + VECTOR, LITTLE_ENDIAN);
             for (int i = 0; i < ints; i++) {
                 long index = (long) g * ints + i;
-                IntVector v0 = ints(codes, code + index * ROW);
-                IntVector v1 = ints(codes, code + index * ROW + VECTOR);
+                IntVector v0 = IntVector.fromMemorySegment(INTS, codes, code + index * ROW, LITTLE_ENDIAN);
+                IntVector v1 = IntVector.fromMemorySegment(INTS, codes, code + index * ROW + VECTOR, LITTLE_ENDIAN);
                 for (int j = 0; j < codesPerInt; j++) {
                     long k = index * codesPerInt + j;
-                    store(weight(v0, in, a0, o0), weights, to + k * ROW);
-                    store(weight(v1, in, a1, o1), weights, to + k * ROW + VECTOR);
-                    v0 = next(v0, turn);
-                    v1 = next(v1, turn);
+                    v0.and(in)
+                            .or(ONES)
+                            .reinterpretAsFloats()
+                            .fma(a0, o0)
+                            .intoMemorySegment(weights, to + k * ROW, LITTLE_ENDIAN);
+                    v1.and(in)
+                            .or(ONES)
+                            .reinterpretAsFloats()
+                            .fma(a1, o1)
+                            .intoMemorySegment(weights, to + k * ROW + VECTOR, LITTLE_ENDIAN);
+                    v0 = v0.lanewise(ROR, turn);
+                    v1 = v1.lanewise(ROR, turn);
                 }
             }
         }

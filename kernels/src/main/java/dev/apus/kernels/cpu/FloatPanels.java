@@ -1,13 +1,12 @@
 package dev.apus.kernels.cpu;
 
 import static dev.apus.kernels.cpu.VectorMath.LANES;
-import static dev.apus.kernels.cpu.VectorMath.load;
-import static dev.apus.kernels.cpu.VectorMath.splat;
-import static dev.apus.kernels.cpu.VectorMath.store;
+import static dev.apus.kernels.cpu.VectorMath.SPECIES;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 
 /** Panels of floats, {@code [inFeatures][WIDTH]}: F32 weights, and whatever the compact panels cannot hold. */
@@ -23,7 +22,7 @@ final class FloatPanels extends Panels {
     }
 
     void put(int row, int input, float value) {
-        data.set(ValueLayout.JAVA_FLOAT, offset(row / WIDTH, input) + 4L * (row % WIDTH), value);
+        data.set(JAVA_FLOAT, offset(row / WIDTH, input) + 4L * (row % WIDTH), value);
     }
 
     private long offset(int panel, int input) {
@@ -39,15 +38,15 @@ final class FloatPanels extends Panels {
 
     private static void one(
             MemorySegment data, long at, int count, MemorySegment x, long xAt, MemorySegment sums, long sum) {
-        FloatVector s0 = load(sums, sum);
-        FloatVector s1 = load(sums, sum + VECTOR);
+        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
+        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
         for (int k = 0; k < count; k++) {
-            FloatVector xk = splat(x, xAt + 4L * k);
-            s0 = xk.fma(load(data, at + k * ROW), s0);
-            s1 = xk.fma(load(data, at + k * ROW + VECTOR), s1);
+            FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 4L * k));
+            s0 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, at + k * ROW, LITTLE_ENDIAN), s0);
+            s1 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, at + k * ROW + VECTOR, LITTLE_ENDIAN), s1);
         }
-        store(s0, sums, sum);
-        store(s1, sums, sum + VECTOR);
+        s0.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
+        s1.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
     }
 
     @Override
@@ -57,21 +56,21 @@ final class FloatPanels extends Panels {
 
     private static void pair(
             MemorySegment data, long first, long second, int count, MemorySegment x, long xAt, MemorySegment sums) {
-        FloatVector s0 = load(sums, 0);
-        FloatVector s1 = load(sums, VECTOR);
-        FloatVector s2 = load(sums, 2 * VECTOR);
-        FloatVector s3 = load(sums, 3 * VECTOR);
+        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, 0, LITTLE_ENDIAN);
+        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, VECTOR, LITTLE_ENDIAN);
+        FloatVector s2 = FloatVector.fromMemorySegment(SPECIES, sums, 2 * VECTOR, LITTLE_ENDIAN);
+        FloatVector s3 = FloatVector.fromMemorySegment(SPECIES, sums, 3 * VECTOR, LITTLE_ENDIAN);
         for (int k = 0; k < count; k++) {
-            FloatVector xk = splat(x, xAt + 4L * k);
-            s0 = xk.fma(load(data, first + k * ROW), s0);
-            s1 = xk.fma(load(data, first + k * ROW + VECTOR), s1);
-            s2 = xk.fma(load(data, second + k * ROW), s2);
-            s3 = xk.fma(load(data, second + k * ROW + VECTOR), s3);
+            FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 4L * k));
+            s0 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, first + k * ROW, LITTLE_ENDIAN), s0);
+            s1 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, first + k * ROW + VECTOR, LITTLE_ENDIAN), s1);
+            s2 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, second + k * ROW, LITTLE_ENDIAN), s2);
+            s3 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, second + k * ROW + VECTOR, LITTLE_ENDIAN), s3);
         }
-        store(s0, sums, 0);
-        store(s1, sums, VECTOR);
-        store(s2, sums, 2 * VECTOR);
-        store(s3, sums, 3 * VECTOR);
+        s0.intoMemorySegment(sums, 0, LITTLE_ENDIAN);
+        s1.intoMemorySegment(sums, VECTOR, LITTLE_ENDIAN);
+        s2.intoMemorySegment(sums, 2 * VECTOR, LITTLE_ENDIAN);
+        s3.intoMemorySegment(sums, 3 * VECTOR, LITTLE_ENDIAN);
     }
 
     @Override
@@ -95,7 +94,7 @@ final class FloatPanels extends Panels {
 
     @Override
     float value(int row, int input) {
-        return data.get(ValueLayout.JAVA_FLOAT, offset(row / WIDTH, input) + 4L * (row % WIDTH));
+        return data.get(JAVA_FLOAT, offset(row / WIDTH, input) + 4L * (row % WIDTH));
     }
 
     @Override

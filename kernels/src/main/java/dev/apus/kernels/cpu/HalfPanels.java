@@ -2,9 +2,10 @@ package dev.apus.kernels.cpu;
 
 import static dev.apus.kernels.cpu.VectorMath.LANES;
 import static dev.apus.kernels.cpu.VectorMath.SPECIES;
-import static dev.apus.kernels.cpu.VectorMath.load;
-import static dev.apus.kernels.cpu.VectorMath.splat;
-import static dev.apus.kernels.cpu.VectorMath.store;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+import static jdk.incubator.vector.VectorOperators.ASHR;
+import static jdk.incubator.vector.VectorOperators.LSHL;
 
 import dev.apus.kernels.DType;
 import java.lang.foreign.Arena;
@@ -12,7 +13,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * Panels of F16 or BF16 weights, {@code [inFeatures / 2][WIDTH]} ints of an even input (low half) and the next.
@@ -56,17 +56,6 @@ final class HalfPanels extends Panels {
         return brain ? 1 : CodeKernels.HALF_SCALE;
     }
 
-    private static FloatVector widened(IntVector v, int shift, int mask, FloatVector factor) {
-        return v.lanewise(VectorOperators.ASHR, shift)
-                .and(mask)
-                .reinterpretAsFloats()
-                .mul(factor);
-    }
-
-    private static FloatVector even(IntVector v, int shift, int mask, FloatVector factor) {
-        return widened(v.lanewise(VectorOperators.LSHL, 16), shift, mask, factor);
-    }
-
     @Override
     void one(int panel, int from, int count, MemorySegment x, long xAt, LinearScratch scratch) {
         for (long strip = 0; strip < ROW; strip += STRIP) {
@@ -86,20 +75,32 @@ final class HalfPanels extends Panels {
             MemorySegment sums,
             long sum) {
         FloatVector factor = FloatVector.broadcast(SPECIES, scale);
-        FloatVector s0 = load(sums, sum);
-        FloatVector s1 = load(sums, sum + VECTOR);
+        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
+        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
         for (int p = 0; p < count / 2; p++) {
-            IntVector v0 = CodeKernels.ints(data, at + p * ROW);
-            IntVector v1 = CodeKernels.ints(data, at + p * ROW + VECTOR);
-            FloatVector xk = splat(x, xAt + 8L * p);
-            s0 = xk.fma(even(v0, shift, mask, factor), s0);
-            s1 = xk.fma(even(v1, shift, mask, factor), s1);
-            xk = splat(x, xAt + 8L * p + 4);
-            s0 = xk.fma(widened(v0, shift, mask, factor), s0);
-            s1 = xk.fma(widened(v1, shift, mask, factor), s1);
+            IntVector v0 = IntVector.fromMemorySegment(CodeKernels.INTS, data, at + p * ROW, LITTLE_ENDIAN);
+            IntVector v1 = IntVector.fromMemorySegment(CodeKernels.INTS, data, at + p * ROW + VECTOR, LITTLE_ENDIAN);
+            FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 8L * p));
+            s0 = xk.fma(
+                    v0.lanewise(LSHL, 16)
+                            .lanewise(ASHR, shift)
+                            .and(mask)
+                            .reinterpretAsFloats()
+                            .mul(factor),
+                    s0);
+            s1 = xk.fma(
+                    v1.lanewise(LSHL, 16)
+                            .lanewise(ASHR, shift)
+                            .and(mask)
+                            .reinterpretAsFloats()
+                            .mul(factor),
+                    s1);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 8L * p + 4));
+            s0 = xk.fma(v0.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s0);
+            s1 = xk.fma(v1.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s1);
         }
-        store(s0, sums, sum);
-        store(s1, sums, sum + VECTOR);
+        s0.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
+        s1.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
     }
 
     @Override
@@ -121,30 +122,55 @@ final class HalfPanels extends Panels {
             long xAt,
             MemorySegment sums) {
         FloatVector factor = FloatVector.broadcast(SPECIES, scale);
-        FloatVector s0 = load(sums, 0);
-        FloatVector s1 = load(sums, VECTOR);
-        FloatVector s2 = load(sums, 2 * VECTOR);
-        FloatVector s3 = load(sums, 3 * VECTOR);
+        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, 0, LITTLE_ENDIAN);
+        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, VECTOR, LITTLE_ENDIAN);
+        FloatVector s2 = FloatVector.fromMemorySegment(SPECIES, sums, 2 * VECTOR, LITTLE_ENDIAN);
+        FloatVector s3 = FloatVector.fromMemorySegment(SPECIES, sums, 3 * VECTOR, LITTLE_ENDIAN);
         for (int p = 0; p < count / 2; p++) {
-            IntVector v0 = CodeKernels.ints(data, first + p * ROW);
-            IntVector v1 = CodeKernels.ints(data, first + p * ROW + VECTOR);
-            IntVector v2 = CodeKernels.ints(data, second + p * ROW);
-            IntVector v3 = CodeKernels.ints(data, second + p * ROW + VECTOR);
-            FloatVector xk = splat(x, xAt + 8L * p);
-            s0 = xk.fma(even(v0, shift, mask, factor), s0);
-            s1 = xk.fma(even(v1, shift, mask, factor), s1);
-            s2 = xk.fma(even(v2, shift, mask, factor), s2);
-            s3 = xk.fma(even(v3, shift, mask, factor), s3);
-            xk = splat(x, xAt + 8L * p + 4);
-            s0 = xk.fma(widened(v0, shift, mask, factor), s0);
-            s1 = xk.fma(widened(v1, shift, mask, factor), s1);
-            s2 = xk.fma(widened(v2, shift, mask, factor), s2);
-            s3 = xk.fma(widened(v3, shift, mask, factor), s3);
+            IntVector v0 = IntVector.fromMemorySegment(CodeKernels.INTS, data, first + p * ROW, LITTLE_ENDIAN);
+            IntVector v1 = IntVector.fromMemorySegment(CodeKernels.INTS, data, first + p * ROW + VECTOR, LITTLE_ENDIAN);
+            IntVector v2 = IntVector.fromMemorySegment(CodeKernels.INTS, data, second + p * ROW, LITTLE_ENDIAN);
+            IntVector v3 =
+                    IntVector.fromMemorySegment(CodeKernels.INTS, data, second + p * ROW + VECTOR, LITTLE_ENDIAN);
+            FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 8L * p));
+            s0 = xk.fma(
+                    v0.lanewise(LSHL, 16)
+                            .lanewise(ASHR, shift)
+                            .and(mask)
+                            .reinterpretAsFloats()
+                            .mul(factor),
+                    s0);
+            s1 = xk.fma(
+                    v1.lanewise(LSHL, 16)
+                            .lanewise(ASHR, shift)
+                            .and(mask)
+                            .reinterpretAsFloats()
+                            .mul(factor),
+                    s1);
+            s2 = xk.fma(
+                    v2.lanewise(LSHL, 16)
+                            .lanewise(ASHR, shift)
+                            .and(mask)
+                            .reinterpretAsFloats()
+                            .mul(factor),
+                    s2);
+            s3 = xk.fma(
+                    v3.lanewise(LSHL, 16)
+                            .lanewise(ASHR, shift)
+                            .and(mask)
+                            .reinterpretAsFloats()
+                            .mul(factor),
+                    s3);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 8L * p + 4));
+            s0 = xk.fma(v0.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s0);
+            s1 = xk.fma(v1.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s1);
+            s2 = xk.fma(v2.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s2);
+            s3 = xk.fma(v3.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s3);
         }
-        store(s0, sums, 0);
-        store(s1, sums, VECTOR);
-        store(s2, sums, 2 * VECTOR);
-        store(s3, sums, 3 * VECTOR);
+        s0.intoMemorySegment(sums, 0, LITTLE_ENDIAN);
+        s1.intoMemorySegment(sums, VECTOR, LITTLE_ENDIAN);
+        s2.intoMemorySegment(sums, 2 * VECTOR, LITTLE_ENDIAN);
+        s3.intoMemorySegment(sums, 3 * VECTOR, LITTLE_ENDIAN);
     }
 
     /** Four rows share the weights, so writing them to the scratch memory first costs little. */
@@ -177,9 +203,18 @@ final class HalfPanels extends Panels {
         FloatVector factor = FloatVector.broadcast(SPECIES, scale);
         for (int p = 0; p < count / 2; p++) {
             for (long lane = 0; lane < ROW; lane += VECTOR) {
-                IntVector v = CodeKernels.ints(data, at + p * ROW + lane);
-                store(even(v, shift, mask, factor), weights, 2L * p * ROW + lane);
-                store(widened(v, shift, mask, factor), weights, (2L * p + 1) * ROW + lane);
+                IntVector v = IntVector.fromMemorySegment(CodeKernels.INTS, data, at + p * ROW + lane, LITTLE_ENDIAN);
+                v.lanewise(LSHL, 16)
+                        .lanewise(ASHR, shift)
+                        .and(mask)
+                        .reinterpretAsFloats()
+                        .mul(factor)
+                        .intoMemorySegment(weights, 2L * p * ROW + lane, LITTLE_ENDIAN);
+                v.lanewise(ASHR, shift)
+                        .and(mask)
+                        .reinterpretAsFloats()
+                        .mul(factor)
+                        .intoMemorySegment(weights, (2L * p + 1) * ROW + lane, LITTLE_ENDIAN);
             }
         }
     }

@@ -1,9 +1,9 @@
 package dev.apus.kernels.cpu;
 
 import static dev.apus.kernels.cpu.VectorMath.LANES;
-import static dev.apus.kernels.cpu.VectorMath.load;
-import static dev.apus.kernels.cpu.VectorMath.splat;
-import static dev.apus.kernels.cpu.VectorMath.store;
+import static dev.apus.kernels.cpu.VectorMath.SPECIES;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -49,102 +49,102 @@ final class PanelTile {
             long x3,
             MemorySegment sums,
             long sum) {
-        FloatVector s00 = load(sums, sum);
-        FloatVector s01 = load(sums, sum + VECTOR);
-        FloatVector s10 = load(sums, sum + ROW);
-        FloatVector s11 = load(sums, sum + ROW + VECTOR);
-        FloatVector s20 = load(sums, sum + 2 * ROW);
-        FloatVector s21 = load(sums, sum + 2 * ROW + VECTOR);
-        FloatVector s30 = load(sums, sum + 3 * ROW);
-        FloatVector s31 = load(sums, sum + 3 * ROW + VECTOR);
+        FloatVector s00 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
+        FloatVector s01 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
+        FloatVector s10 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW, LITTLE_ENDIAN);
+        FloatVector s11 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
+        FloatVector s20 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW, LITTLE_ENDIAN);
+        FloatVector s21 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
+        FloatVector s30 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW, LITTLE_ENDIAN);
+        FloatVector s31 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
         for (int k = 0; k < count; k++) {
-            FloatVector w0 = load(weights, at + k * ROW);
-            FloatVector w1 = load(weights, at + k * ROW + VECTOR);
-            FloatVector xk = splat(x, x0 + 4L * k);
+            FloatVector w0 = FloatVector.fromMemorySegment(SPECIES, weights, at + k * ROW, LITTLE_ENDIAN);
+            FloatVector w1 = FloatVector.fromMemorySegment(SPECIES, weights, at + k * ROW + VECTOR, LITTLE_ENDIAN);
+            FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + 4L * k));
             s00 = xk.fma(w0, s00);
             s01 = xk.fma(w1, s01);
-            xk = splat(x, x1 + 4L * k);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x1 + 4L * k));
             s10 = xk.fma(w0, s10);
             s11 = xk.fma(w1, s11);
-            xk = splat(x, x2 + 4L * k);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x2 + 4L * k));
             s20 = xk.fma(w0, s20);
             s21 = xk.fma(w1, s21);
-            xk = splat(x, x3 + 4L * k);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x3 + 4L * k));
             s30 = xk.fma(w0, s30);
             s31 = xk.fma(w1, s31);
         }
-        store(s00, sums, sum);
-        store(s01, sums, sum + VECTOR);
-        store(s10, sums, sum + ROW);
-        store(s11, sums, sum + ROW + VECTOR);
-        store(s20, sums, sum + 2 * ROW);
-        store(s21, sums, sum + 2 * ROW + VECTOR);
-        store(s30, sums, sum + 3 * ROW);
-        store(s31, sums, sum + 3 * ROW + VECTOR);
+        s00.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
+        s01.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
+        s10.intoMemorySegment(sums, sum + ROW, LITTLE_ENDIAN);
+        s11.intoMemorySegment(sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
+        s20.intoMemorySegment(sums, sum + 2 * ROW, LITTLE_ENDIAN);
+        s21.intoMemorySegment(sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
+        s30.intoMemorySegment(sums, sum + 3 * ROW, LITTLE_ENDIAN);
+        s31.intoMemorySegment(sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
     }
 
     /** Eight rows of inputs, {@code stride} bytes apart, times a panel of one strip. */
     static void eight(
             MemorySegment weights, int count, MemorySegment x, long x0, long stride, MemorySegment sums, long sum) {
-        FloatVector s00 = load(sums, sum);
-        FloatVector s01 = load(sums, sum + VECTOR);
-        FloatVector s10 = load(sums, sum + ROW);
-        FloatVector s11 = load(sums, sum + ROW + VECTOR);
-        FloatVector s20 = load(sums, sum + 2 * ROW);
-        FloatVector s21 = load(sums, sum + 2 * ROW + VECTOR);
-        FloatVector s30 = load(sums, sum + 3 * ROW);
-        FloatVector s31 = load(sums, sum + 3 * ROW + VECTOR);
-        FloatVector s40 = load(sums, sum + 4 * ROW);
-        FloatVector s41 = load(sums, sum + 4 * ROW + VECTOR);
-        FloatVector s50 = load(sums, sum + 5 * ROW);
-        FloatVector s51 = load(sums, sum + 5 * ROW + VECTOR);
-        FloatVector s60 = load(sums, sum + 6 * ROW);
-        FloatVector s61 = load(sums, sum + 6 * ROW + VECTOR);
-        FloatVector s70 = load(sums, sum + 7 * ROW);
-        FloatVector s71 = load(sums, sum + 7 * ROW + VECTOR);
+        FloatVector s00 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
+        FloatVector s01 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
+        FloatVector s10 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW, LITTLE_ENDIAN);
+        FloatVector s11 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
+        FloatVector s20 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW, LITTLE_ENDIAN);
+        FloatVector s21 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
+        FloatVector s30 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW, LITTLE_ENDIAN);
+        FloatVector s31 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
+        FloatVector s40 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 4 * ROW, LITTLE_ENDIAN);
+        FloatVector s41 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 4 * ROW + VECTOR, LITTLE_ENDIAN);
+        FloatVector s50 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 5 * ROW, LITTLE_ENDIAN);
+        FloatVector s51 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 5 * ROW + VECTOR, LITTLE_ENDIAN);
+        FloatVector s60 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 6 * ROW, LITTLE_ENDIAN);
+        FloatVector s61 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 6 * ROW + VECTOR, LITTLE_ENDIAN);
+        FloatVector s70 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 7 * ROW, LITTLE_ENDIAN);
+        FloatVector s71 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 7 * ROW + VECTOR, LITTLE_ENDIAN);
         for (int k = 0; k < count; k++) {
-            FloatVector w0 = load(weights, k * ROW);
-            FloatVector w1 = load(weights, k * ROW + VECTOR);
-            FloatVector xk = splat(x, x0 + 4L * k);
+            FloatVector w0 = FloatVector.fromMemorySegment(SPECIES, weights, k * ROW, LITTLE_ENDIAN);
+            FloatVector w1 = FloatVector.fromMemorySegment(SPECIES, weights, k * ROW + VECTOR, LITTLE_ENDIAN);
+            FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + 4L * k));
             s00 = xk.fma(w0, s00);
             s01 = xk.fma(w1, s01);
-            xk = splat(x, x0 + stride + 4L * k);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + stride + 4L * k));
             s10 = xk.fma(w0, s10);
             s11 = xk.fma(w1, s11);
-            xk = splat(x, x0 + 2 * stride + 4L * k);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + 2 * stride + 4L * k));
             s20 = xk.fma(w0, s20);
             s21 = xk.fma(w1, s21);
-            xk = splat(x, x0 + 3 * stride + 4L * k);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + 3 * stride + 4L * k));
             s30 = xk.fma(w0, s30);
             s31 = xk.fma(w1, s31);
-            xk = splat(x, x0 + 4 * stride + 4L * k);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + 4 * stride + 4L * k));
             s40 = xk.fma(w0, s40);
             s41 = xk.fma(w1, s41);
-            xk = splat(x, x0 + 5 * stride + 4L * k);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + 5 * stride + 4L * k));
             s50 = xk.fma(w0, s50);
             s51 = xk.fma(w1, s51);
-            xk = splat(x, x0 + 6 * stride + 4L * k);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + 6 * stride + 4L * k));
             s60 = xk.fma(w0, s60);
             s61 = xk.fma(w1, s61);
-            xk = splat(x, x0 + 7 * stride + 4L * k);
+            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + 7 * stride + 4L * k));
             s70 = xk.fma(w0, s70);
             s71 = xk.fma(w1, s71);
         }
-        store(s00, sums, sum);
-        store(s01, sums, sum + VECTOR);
-        store(s10, sums, sum + ROW);
-        store(s11, sums, sum + ROW + VECTOR);
-        store(s20, sums, sum + 2 * ROW);
-        store(s21, sums, sum + 2 * ROW + VECTOR);
-        store(s30, sums, sum + 3 * ROW);
-        store(s31, sums, sum + 3 * ROW + VECTOR);
-        store(s40, sums, sum + 4 * ROW);
-        store(s41, sums, sum + 4 * ROW + VECTOR);
-        store(s50, sums, sum + 5 * ROW);
-        store(s51, sums, sum + 5 * ROW + VECTOR);
-        store(s60, sums, sum + 6 * ROW);
-        store(s61, sums, sum + 6 * ROW + VECTOR);
-        store(s70, sums, sum + 7 * ROW);
-        store(s71, sums, sum + 7 * ROW + VECTOR);
+        s00.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
+        s01.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
+        s10.intoMemorySegment(sums, sum + ROW, LITTLE_ENDIAN);
+        s11.intoMemorySegment(sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
+        s20.intoMemorySegment(sums, sum + 2 * ROW, LITTLE_ENDIAN);
+        s21.intoMemorySegment(sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
+        s30.intoMemorySegment(sums, sum + 3 * ROW, LITTLE_ENDIAN);
+        s31.intoMemorySegment(sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
+        s40.intoMemorySegment(sums, sum + 4 * ROW, LITTLE_ENDIAN);
+        s41.intoMemorySegment(sums, sum + 4 * ROW + VECTOR, LITTLE_ENDIAN);
+        s50.intoMemorySegment(sums, sum + 5 * ROW, LITTLE_ENDIAN);
+        s51.intoMemorySegment(sums, sum + 5 * ROW + VECTOR, LITTLE_ENDIAN);
+        s60.intoMemorySegment(sums, sum + 6 * ROW, LITTLE_ENDIAN);
+        s61.intoMemorySegment(sums, sum + 6 * ROW + VECTOR, LITTLE_ENDIAN);
+        s70.intoMemorySegment(sums, sum + 7 * ROW, LITTLE_ENDIAN);
+        s71.intoMemorySegment(sums, sum + 7 * ROW + VECTOR, LITTLE_ENDIAN);
     }
 }
