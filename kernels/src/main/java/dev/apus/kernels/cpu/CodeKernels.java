@@ -71,10 +71,10 @@ final class CodeKernels {
             int mask,
             MemorySegment x,
             long xAt,
-            MemorySegment sums,
-            long sum) {
-        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
-        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
+            float[] sums,
+            int sum) {
+        FloatVector s0 = FloatVector.fromArray(SPECIES, sums, sum);
+        FloatVector s1 = FloatVector.fromArray(SPECIES, sums, sum + LANES);
         int codesPerInt = 32 / field;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
@@ -98,8 +98,8 @@ final class CodeKernels {
                 }
             }
         }
-        s0.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
-        s1.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
+        s0.intoArray(sums, sum);
+        s1.intoArray(sums, sum + LANES);
     }
 
     static void pair(
@@ -115,11 +115,11 @@ final class CodeKernels {
             int mask,
             MemorySegment x,
             long xAt,
-            MemorySegment sums) {
-        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, 0, LITTLE_ENDIAN);
-        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, VECTOR, LITTLE_ENDIAN);
-        FloatVector s2 = FloatVector.fromMemorySegment(SPECIES, sums, 2 * VECTOR, LITTLE_ENDIAN);
-        FloatVector s3 = FloatVector.fromMemorySegment(SPECIES, sums, 3 * VECTOR, LITTLE_ENDIAN);
+            float[] sums) {
+        FloatVector s0 = FloatVector.fromArray(SPECIES, sums, 0);
+        FloatVector s1 = FloatVector.fromArray(SPECIES, sums, LANES);
+        FloatVector s2 = FloatVector.fromArray(SPECIES, sums, 2 * LANES);
+        FloatVector s3 = FloatVector.fromArray(SPECIES, sums, 3 * LANES);
         int codesPerInt = 32 / field;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
@@ -154,10 +154,10 @@ final class CodeKernels {
                 }
             }
         }
-        s0.intoMemorySegment(sums, 0, LITTLE_ENDIAN);
-        s1.intoMemorySegment(sums, VECTOR, LITTLE_ENDIAN);
-        s2.intoMemorySegment(sums, 2 * VECTOR, LITTLE_ENDIAN);
-        s3.intoMemorySegment(sums, 3 * VECTOR, LITTLE_ENDIAN);
+        s0.intoArray(sums, 0);
+        s1.intoArray(sums, LANES);
+        s2.intoArray(sums, 2 * LANES);
+        s3.intoArray(sums, 3 * LANES);
     }
 
     static void four(
@@ -174,16 +174,16 @@ final class CodeKernels {
             long x1,
             long x2,
             long x3,
-            MemorySegment sums,
-            long sum) {
-        FloatVector s00 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
-        FloatVector s01 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
-        FloatVector s10 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW, LITTLE_ENDIAN);
-        FloatVector s11 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
-        FloatVector s20 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW, LITTLE_ENDIAN);
-        FloatVector s21 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
-        FloatVector s30 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW, LITTLE_ENDIAN);
-        FloatVector s31 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
+            float[] sums,
+            int sum) {
+        FloatVector s00 = FloatVector.fromArray(SPECIES, sums, sum);
+        FloatVector s01 = FloatVector.fromArray(SPECIES, sums, sum + LANES);
+        FloatVector s10 = FloatVector.fromArray(SPECIES, sums, sum + Panels.WIDTH);
+        FloatVector s11 = FloatVector.fromArray(SPECIES, sums, sum + Panels.WIDTH + LANES);
+        FloatVector s20 = FloatVector.fromArray(SPECIES, sums, sum + 2 * Panels.WIDTH);
+        FloatVector s21 = FloatVector.fromArray(SPECIES, sums, sum + 2 * Panels.WIDTH + LANES);
+        FloatVector s30 = FloatVector.fromArray(SPECIES, sums, sum + 3 * Panels.WIDTH);
+        FloatVector s31 = FloatVector.fromArray(SPECIES, sums, sum + 3 * Panels.WIDTH + LANES);
         int codesPerInt = 32 / field;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
@@ -218,14 +218,14 @@ final class CodeKernels {
                 }
             }
         }
-        s00.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
-        s01.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
-        s10.intoMemorySegment(sums, sum + ROW, LITTLE_ENDIAN);
-        s11.intoMemorySegment(sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
-        s20.intoMemorySegment(sums, sum + 2 * ROW, LITTLE_ENDIAN);
-        s21.intoMemorySegment(sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
-        s30.intoMemorySegment(sums, sum + 3 * ROW, LITTLE_ENDIAN);
-        s31.intoMemorySegment(sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
+        s00.intoArray(sums, sum);
+        s01.intoArray(sums, sum + LANES);
+        s10.intoArray(sums, sum + Panels.WIDTH);
+        s11.intoArray(sums, sum + Panels.WIDTH + LANES);
+        s20.intoArray(sums, sum + 2 * Panels.WIDTH);
+        s21.intoArray(sums, sum + 2 * Panels.WIDTH + LANES);
+        s30.intoArray(sums, sum + 3 * Panels.WIDTH);
+        s31.intoArray(sums, sum + 3 * Panels.WIDTH + LANES);
     }
 
     /** Writes the weights of a strip as floats, {@link Panels#ROW} bytes for each input. */

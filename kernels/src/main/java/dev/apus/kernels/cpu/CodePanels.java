@@ -145,7 +145,7 @@ final class CodePanels extends Panels {
                     x,
                     xAt,
                     scratch.sums(),
-                    strip);
+                    (int) strip / Float.BYTES);
         }
     }
 
@@ -198,7 +198,7 @@ final class CodePanels extends Panels {
                     x2,
                     x3,
                     scratch.sums(),
-                    strip);
+                    (int) strip / Float.BYTES);
         }
     }
 

@@ -32,21 +32,20 @@ final class FloatPanels extends Panels {
     @Override
     void one(int panel, int from, int count, MemorySegment x, long xAt, LinearScratch scratch) {
         for (long strip = 0; strip < ROW; strip += STRIP) {
-            one(data, offset(panel, from) + strip, count, x, xAt, scratch.sums(), strip);
+            one(data, offset(panel, from) + strip, count, x, xAt, scratch.sums(), (int) strip / Float.BYTES);
         }
     }
 
-    private static void one(
-            MemorySegment data, long at, int count, MemorySegment x, long xAt, MemorySegment sums, long sum) {
-        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
-        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
+    private static void one(MemorySegment data, long at, int count, MemorySegment x, long xAt, float[] sums, int sum) {
+        FloatVector s0 = FloatVector.fromArray(SPECIES, sums, sum);
+        FloatVector s1 = FloatVector.fromArray(SPECIES, sums, sum + LANES);
         for (int k = 0; k < count; k++) {
             FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 4L * k));
             s0 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, at + k * ROW, LITTLE_ENDIAN), s0);
             s1 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, at + k * ROW + VECTOR, LITTLE_ENDIAN), s1);
         }
-        s0.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
-        s1.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
+        s0.intoArray(sums, sum);
+        s1.intoArray(sums, sum + LANES);
     }
 
     @Override
@@ -55,11 +54,11 @@ final class FloatPanels extends Panels {
     }
 
     private static void pair(
-            MemorySegment data, long first, long second, int count, MemorySegment x, long xAt, MemorySegment sums) {
-        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, 0, LITTLE_ENDIAN);
-        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, VECTOR, LITTLE_ENDIAN);
-        FloatVector s2 = FloatVector.fromMemorySegment(SPECIES, sums, 2 * VECTOR, LITTLE_ENDIAN);
-        FloatVector s3 = FloatVector.fromMemorySegment(SPECIES, sums, 3 * VECTOR, LITTLE_ENDIAN);
+            MemorySegment data, long first, long second, int count, MemorySegment x, long xAt, float[] sums) {
+        FloatVector s0 = FloatVector.fromArray(SPECIES, sums, 0);
+        FloatVector s1 = FloatVector.fromArray(SPECIES, sums, LANES);
+        FloatVector s2 = FloatVector.fromArray(SPECIES, sums, 2 * LANES);
+        FloatVector s3 = FloatVector.fromArray(SPECIES, sums, 3 * LANES);
         for (int k = 0; k < count; k++) {
             FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 4L * k));
             s0 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, first + k * ROW, LITTLE_ENDIAN), s0);
@@ -67,10 +66,10 @@ final class FloatPanels extends Panels {
             s2 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, second + k * ROW, LITTLE_ENDIAN), s2);
             s3 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, second + k * ROW + VECTOR, LITTLE_ENDIAN), s3);
         }
-        s0.intoMemorySegment(sums, 0, LITTLE_ENDIAN);
-        s1.intoMemorySegment(sums, VECTOR, LITTLE_ENDIAN);
-        s2.intoMemorySegment(sums, 2 * VECTOR, LITTLE_ENDIAN);
-        s3.intoMemorySegment(sums, 3 * VECTOR, LITTLE_ENDIAN);
+        s0.intoArray(sums, 0);
+        s1.intoArray(sums, LANES);
+        s2.intoArray(sums, 2 * LANES);
+        s3.intoArray(sums, 3 * LANES);
     }
 
     @Override

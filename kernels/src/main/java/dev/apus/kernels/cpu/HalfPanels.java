@@ -59,7 +59,17 @@ final class HalfPanels extends Panels {
     @Override
     void one(int panel, int from, int count, MemorySegment x, long xAt, LinearScratch scratch) {
         for (long strip = 0; strip < ROW; strip += STRIP) {
-            one(data, offset(panel, from) + strip, count, shift(), mask(), factor(), x, xAt, scratch.sums(), strip);
+            one(
+                    data,
+                    offset(panel, from) + strip,
+                    count,
+                    shift(),
+                    mask(),
+                    factor(),
+                    x,
+                    xAt,
+                    scratch.sums(),
+                    (int) strip / Float.BYTES);
         }
     }
 
@@ -72,11 +82,11 @@ final class HalfPanels extends Panels {
             float scale,
             MemorySegment x,
             long xAt,
-            MemorySegment sums,
-            long sum) {
+            float[] sums,
+            int sum) {
         FloatVector factor = FloatVector.broadcast(SPECIES, scale);
-        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
-        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
+        FloatVector s0 = FloatVector.fromArray(SPECIES, sums, sum);
+        FloatVector s1 = FloatVector.fromArray(SPECIES, sums, sum + LANES);
         for (int p = 0; p < count / 2; p++) {
             IntVector v0 = IntVector.fromMemorySegment(CodeKernels.INTS, data, at + p * ROW, LITTLE_ENDIAN);
             IntVector v1 = IntVector.fromMemorySegment(CodeKernels.INTS, data, at + p * ROW + VECTOR, LITTLE_ENDIAN);
@@ -99,8 +109,8 @@ final class HalfPanels extends Panels {
             s0 = xk.fma(v0.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s0);
             s1 = xk.fma(v1.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s1);
         }
-        s0.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
-        s1.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
+        s0.intoArray(sums, sum);
+        s1.intoArray(sums, sum + LANES);
     }
 
     @Override
@@ -120,12 +130,12 @@ final class HalfPanels extends Panels {
             float scale,
             MemorySegment x,
             long xAt,
-            MemorySegment sums) {
+            float[] sums) {
         FloatVector factor = FloatVector.broadcast(SPECIES, scale);
-        FloatVector s0 = FloatVector.fromMemorySegment(SPECIES, sums, 0, LITTLE_ENDIAN);
-        FloatVector s1 = FloatVector.fromMemorySegment(SPECIES, sums, VECTOR, LITTLE_ENDIAN);
-        FloatVector s2 = FloatVector.fromMemorySegment(SPECIES, sums, 2 * VECTOR, LITTLE_ENDIAN);
-        FloatVector s3 = FloatVector.fromMemorySegment(SPECIES, sums, 3 * VECTOR, LITTLE_ENDIAN);
+        FloatVector s0 = FloatVector.fromArray(SPECIES, sums, 0);
+        FloatVector s1 = FloatVector.fromArray(SPECIES, sums, LANES);
+        FloatVector s2 = FloatVector.fromArray(SPECIES, sums, 2 * LANES);
+        FloatVector s3 = FloatVector.fromArray(SPECIES, sums, 3 * LANES);
         for (int p = 0; p < count / 2; p++) {
             IntVector v0 = IntVector.fromMemorySegment(CodeKernels.INTS, data, first + p * ROW, LITTLE_ENDIAN);
             IntVector v1 = IntVector.fromMemorySegment(CodeKernels.INTS, data, first + p * ROW + VECTOR, LITTLE_ENDIAN);
@@ -167,10 +177,10 @@ final class HalfPanels extends Panels {
             s2 = xk.fma(v2.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s2);
             s3 = xk.fma(v3.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s3);
         }
-        s0.intoMemorySegment(sums, 0, LITTLE_ENDIAN);
-        s1.intoMemorySegment(sums, VECTOR, LITTLE_ENDIAN);
-        s2.intoMemorySegment(sums, 2 * VECTOR, LITTLE_ENDIAN);
-        s3.intoMemorySegment(sums, 3 * VECTOR, LITTLE_ENDIAN);
+        s0.intoArray(sums, 0);
+        s1.intoArray(sums, LANES);
+        s2.intoArray(sums, 2 * LANES);
+        s3.intoArray(sums, 3 * LANES);
     }
 
     /** Four rows share the weights, so writing them to the scratch memory first costs little. */

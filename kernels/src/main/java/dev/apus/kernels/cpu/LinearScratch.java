@@ -11,8 +11,6 @@ final class LinearScratch {
     /** Inputs of a step of matrix times vector, which keeps only scales in the L1 cache: two panels' are 12 KiB. */
     static final int VECTOR_INPUTS = 768;
 
-    private final Arena arena;
-
     /** A step of a panel as floats, {@code [TILE_INPUTS][WIDTH]}. */
     final MemorySegment weights;
 
@@ -20,25 +18,23 @@ final class LinearScratch {
     final MemorySegment lines;
 
     /** Running sums, {@code [rows][WIDTH]}, at least four rows. */
-    private MemorySegment sums;
+    private float[] sums;
 
     LinearScratch(Arena arena) {
-        this.arena = arena;
         weights = NativeMemory.allocate(arena, TILE_INPUTS * Panels.ROW);
         lines = NativeMemory.allocate(arena, 2 * VECTOR_INPUTS / CodePanels.HALF_GROUP * CodePanels.LINE);
-        sums = NativeMemory.allocate(arena, 8 * Panels.ROW);
+        sums = new float[8 * Panels.WIDTH];
     }
 
     /** Running sums for at least the rows last reserved. */
-    MemorySegment sums() {
+    float[] sums() {
         return sums;
     }
 
     /** Makes room for the sums of that many rows. */
     void reserve(int rows) {
-        if (sums.byteSize() < rows * Panels.ROW) {
-            // Doubling bounds what outgrown memory, which only the arena frees, can add up to.
-            sums = NativeMemory.allocate(arena, Math.max(rows * Panels.ROW, 2 * sums.byteSize()));
+        if (sums.length < rows * Panels.WIDTH) {
+            sums = new float[rows * Panels.WIDTH];
         }
     }
 }

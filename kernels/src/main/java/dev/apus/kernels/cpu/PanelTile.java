@@ -11,6 +11,9 @@ import jdk.incubator.vector.FloatVector;
 /**
  * The register tiles of matrix times matrix: rows of activations times two vectors of outputs whose weights lie as floats, sums staying
  * in registers over a step of inputs.
+ *
+ * <p>The sums' memory is an array because a load from one compiles to fewer operations than from a segment: with segments alone the
+ * tallest tile is too big for C1's third tier ("out of virtual registers"), and without that tier's profile C2 never gets to see it.
  */
 final class PanelTile {
     /** Rows of the tallest tile: 16 sums, two weights and an input need AVX-512's 32 registers; elsewhere 8 sums suit 16. */
@@ -21,7 +24,7 @@ final class PanelTile {
 
     private PanelTile() {}
 
-    /** Four rows of inputs at {@code x0} to {@code x3} times a panel; sums rows from byte {@code sum} on. */
+    /** Four rows of inputs at {@code x0} to {@code x3} times a panel; sums rows from {@code sum} on. */
     static void four(
             MemorySegment weights,
             long at,
@@ -31,10 +34,10 @@ final class PanelTile {
             long x1,
             long x2,
             long x3,
-            MemorySegment sums,
-            long sum) {
+            float[] sums,
+            int sum) {
         for (long strip = 0; strip < ROW; strip += Panels.STRIP) {
-            strip4(weights, at + strip, count, x, x0, x1, x2, x3, sums, sum + strip);
+            strip4(weights, at + strip, count, x, x0, x1, x2, x3, sums, sum + (int) strip / Float.BYTES);
         }
     }
 
@@ -47,16 +50,16 @@ final class PanelTile {
             long x1,
             long x2,
             long x3,
-            MemorySegment sums,
-            long sum) {
-        FloatVector s00 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
-        FloatVector s01 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
-        FloatVector s10 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW, LITTLE_ENDIAN);
-        FloatVector s11 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
-        FloatVector s20 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW, LITTLE_ENDIAN);
-        FloatVector s21 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
-        FloatVector s30 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW, LITTLE_ENDIAN);
-        FloatVector s31 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
+            float[] sums,
+            int sum) {
+        FloatVector s00 = FloatVector.fromArray(SPECIES, sums, sum);
+        FloatVector s01 = FloatVector.fromArray(SPECIES, sums, sum + LANES);
+        FloatVector s10 = FloatVector.fromArray(SPECIES, sums, sum + Panels.WIDTH);
+        FloatVector s11 = FloatVector.fromArray(SPECIES, sums, sum + Panels.WIDTH + LANES);
+        FloatVector s20 = FloatVector.fromArray(SPECIES, sums, sum + 2 * Panels.WIDTH);
+        FloatVector s21 = FloatVector.fromArray(SPECIES, sums, sum + 2 * Panels.WIDTH + LANES);
+        FloatVector s30 = FloatVector.fromArray(SPECIES, sums, sum + 3 * Panels.WIDTH);
+        FloatVector s31 = FloatVector.fromArray(SPECIES, sums, sum + 3 * Panels.WIDTH + LANES);
         for (int k = 0; k < count; k++) {
             FloatVector w0 = FloatVector.fromMemorySegment(SPECIES, weights, at + k * ROW, LITTLE_ENDIAN);
             FloatVector w1 = FloatVector.fromMemorySegment(SPECIES, weights, at + k * ROW + VECTOR, LITTLE_ENDIAN);
@@ -73,35 +76,34 @@ final class PanelTile {
             s30 = xk.fma(w0, s30);
             s31 = xk.fma(w1, s31);
         }
-        s00.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
-        s01.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
-        s10.intoMemorySegment(sums, sum + ROW, LITTLE_ENDIAN);
-        s11.intoMemorySegment(sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
-        s20.intoMemorySegment(sums, sum + 2 * ROW, LITTLE_ENDIAN);
-        s21.intoMemorySegment(sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
-        s30.intoMemorySegment(sums, sum + 3 * ROW, LITTLE_ENDIAN);
-        s31.intoMemorySegment(sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
+        s00.intoArray(sums, sum);
+        s01.intoArray(sums, sum + LANES);
+        s10.intoArray(sums, sum + Panels.WIDTH);
+        s11.intoArray(sums, sum + Panels.WIDTH + LANES);
+        s20.intoArray(sums, sum + 2 * Panels.WIDTH);
+        s21.intoArray(sums, sum + 2 * Panels.WIDTH + LANES);
+        s30.intoArray(sums, sum + 3 * Panels.WIDTH);
+        s31.intoArray(sums, sum + 3 * Panels.WIDTH + LANES);
     }
 
     /** Eight rows of inputs, {@code stride} bytes apart, times a panel of one strip. */
-    static void eight(
-            MemorySegment weights, int count, MemorySegment x, long x0, long stride, MemorySegment sums, long sum) {
-        FloatVector s00 = FloatVector.fromMemorySegment(SPECIES, sums, sum, LITTLE_ENDIAN);
-        FloatVector s01 = FloatVector.fromMemorySegment(SPECIES, sums, sum + VECTOR, LITTLE_ENDIAN);
-        FloatVector s10 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW, LITTLE_ENDIAN);
-        FloatVector s11 = FloatVector.fromMemorySegment(SPECIES, sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
-        FloatVector s20 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW, LITTLE_ENDIAN);
-        FloatVector s21 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
-        FloatVector s30 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW, LITTLE_ENDIAN);
-        FloatVector s31 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
-        FloatVector s40 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 4 * ROW, LITTLE_ENDIAN);
-        FloatVector s41 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 4 * ROW + VECTOR, LITTLE_ENDIAN);
-        FloatVector s50 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 5 * ROW, LITTLE_ENDIAN);
-        FloatVector s51 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 5 * ROW + VECTOR, LITTLE_ENDIAN);
-        FloatVector s60 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 6 * ROW, LITTLE_ENDIAN);
-        FloatVector s61 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 6 * ROW + VECTOR, LITTLE_ENDIAN);
-        FloatVector s70 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 7 * ROW, LITTLE_ENDIAN);
-        FloatVector s71 = FloatVector.fromMemorySegment(SPECIES, sums, sum + 7 * ROW + VECTOR, LITTLE_ENDIAN);
+    static void eight(MemorySegment weights, int count, MemorySegment x, long x0, long stride, float[] sums, int sum) {
+        FloatVector s00 = FloatVector.fromArray(SPECIES, sums, sum);
+        FloatVector s01 = FloatVector.fromArray(SPECIES, sums, sum + LANES);
+        FloatVector s10 = FloatVector.fromArray(SPECIES, sums, sum + Panels.WIDTH);
+        FloatVector s11 = FloatVector.fromArray(SPECIES, sums, sum + Panels.WIDTH + LANES);
+        FloatVector s20 = FloatVector.fromArray(SPECIES, sums, sum + 2 * Panels.WIDTH);
+        FloatVector s21 = FloatVector.fromArray(SPECIES, sums, sum + 2 * Panels.WIDTH + LANES);
+        FloatVector s30 = FloatVector.fromArray(SPECIES, sums, sum + 3 * Panels.WIDTH);
+        FloatVector s31 = FloatVector.fromArray(SPECIES, sums, sum + 3 * Panels.WIDTH + LANES);
+        FloatVector s40 = FloatVector.fromArray(SPECIES, sums, sum + 4 * Panels.WIDTH);
+        FloatVector s41 = FloatVector.fromArray(SPECIES, sums, sum + 4 * Panels.WIDTH + LANES);
+        FloatVector s50 = FloatVector.fromArray(SPECIES, sums, sum + 5 * Panels.WIDTH);
+        FloatVector s51 = FloatVector.fromArray(SPECIES, sums, sum + 5 * Panels.WIDTH + LANES);
+        FloatVector s60 = FloatVector.fromArray(SPECIES, sums, sum + 6 * Panels.WIDTH);
+        FloatVector s61 = FloatVector.fromArray(SPECIES, sums, sum + 6 * Panels.WIDTH + LANES);
+        FloatVector s70 = FloatVector.fromArray(SPECIES, sums, sum + 7 * Panels.WIDTH);
+        FloatVector s71 = FloatVector.fromArray(SPECIES, sums, sum + 7 * Panels.WIDTH + LANES);
         for (int k = 0; k < count; k++) {
             FloatVector w0 = FloatVector.fromMemorySegment(SPECIES, weights, k * ROW, LITTLE_ENDIAN);
             FloatVector w1 = FloatVector.fromMemorySegment(SPECIES, weights, k * ROW + VECTOR, LITTLE_ENDIAN);
@@ -130,21 +132,21 @@ final class PanelTile {
             s70 = xk.fma(w0, s70);
             s71 = xk.fma(w1, s71);
         }
-        s00.intoMemorySegment(sums, sum, LITTLE_ENDIAN);
-        s01.intoMemorySegment(sums, sum + VECTOR, LITTLE_ENDIAN);
-        s10.intoMemorySegment(sums, sum + ROW, LITTLE_ENDIAN);
-        s11.intoMemorySegment(sums, sum + ROW + VECTOR, LITTLE_ENDIAN);
-        s20.intoMemorySegment(sums, sum + 2 * ROW, LITTLE_ENDIAN);
-        s21.intoMemorySegment(sums, sum + 2 * ROW + VECTOR, LITTLE_ENDIAN);
-        s30.intoMemorySegment(sums, sum + 3 * ROW, LITTLE_ENDIAN);
-        s31.intoMemorySegment(sums, sum + 3 * ROW + VECTOR, LITTLE_ENDIAN);
-        s40.intoMemorySegment(sums, sum + 4 * ROW, LITTLE_ENDIAN);
-        s41.intoMemorySegment(sums, sum + 4 * ROW + VECTOR, LITTLE_ENDIAN);
-        s50.intoMemorySegment(sums, sum + 5 * ROW, LITTLE_ENDIAN);
-        s51.intoMemorySegment(sums, sum + 5 * ROW + VECTOR, LITTLE_ENDIAN);
-        s60.intoMemorySegment(sums, sum + 6 * ROW, LITTLE_ENDIAN);
-        s61.intoMemorySegment(sums, sum + 6 * ROW + VECTOR, LITTLE_ENDIAN);
-        s70.intoMemorySegment(sums, sum + 7 * ROW, LITTLE_ENDIAN);
-        s71.intoMemorySegment(sums, sum + 7 * ROW + VECTOR, LITTLE_ENDIAN);
+        s00.intoArray(sums, sum);
+        s01.intoArray(sums, sum + LANES);
+        s10.intoArray(sums, sum + Panels.WIDTH);
+        s11.intoArray(sums, sum + Panels.WIDTH + LANES);
+        s20.intoArray(sums, sum + 2 * Panels.WIDTH);
+        s21.intoArray(sums, sum + 2 * Panels.WIDTH + LANES);
+        s30.intoArray(sums, sum + 3 * Panels.WIDTH);
+        s31.intoArray(sums, sum + 3 * Panels.WIDTH + LANES);
+        s40.intoArray(sums, sum + 4 * Panels.WIDTH);
+        s41.intoArray(sums, sum + 4 * Panels.WIDTH + LANES);
+        s50.intoArray(sums, sum + 5 * Panels.WIDTH);
+        s51.intoArray(sums, sum + 5 * Panels.WIDTH + LANES);
+        s60.intoArray(sums, sum + 6 * Panels.WIDTH);
+        s61.intoArray(sums, sum + 6 * Panels.WIDTH + LANES);
+        s70.intoArray(sums, sum + 7 * Panels.WIDTH);
+        s71.intoArray(sums, sum + 7 * Panels.WIDTH + LANES);
     }
 }

@@ -2,17 +2,15 @@ package dev.apus.kernels.cpu;
 
 import static dev.apus.kernels.cpu.VectorMath.LANES;
 import static dev.apus.kernels.cpu.VectorMath.SPECIES;
-import static dev.apus.kernels.cpu.VectorMath.load;
-import static dev.apus.kernels.cpu.VectorMath.store;
-import static dev.apus.kernels.cpu.VectorMath.zero;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import dev.apus.kernels.HostTensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -122,7 +120,7 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
             p--;
         }
         for (int i = 0; i < inFeatures; i++) {
-            target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, offset + 4L * i, parts[p].value(index - firstOutput[p], i));
+            target.set(JAVA_FLOAT, offset + 4L * i, parts[p].value(index - firstOutput[p], i));
         }
     }
 
@@ -188,7 +186,7 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
     private int single(int panel, int end, LinearScratch memory) {
         Panels part = parts[partOfPanel[panel]];
         boolean pair = Panels.PAIRS && panel + 1 < end && partOfPanel[panel + 1] == partOfPanel[panel];
-        clear(memory.sums(), 2);
+        Arrays.fill(memory.sums(), 0, 2 * Panels.WIDTH, 0);
         for (int k = 0; k < inFeatures; k += LinearScratch.VECTOR_INPUTS) {
             int count = Math.min(LinearScratch.VECTOR_INPUTS, inFeatures - k);
             if (pair) {
@@ -199,22 +197,22 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
         }
         finish(panel, 0, memory.sums(), 0);
         if (pair) {
-            finish(panel + 1, 0, memory.sums(), Panels.ROW);
+            finish(panel + 1, 0, memory.sums(), Panels.WIDTH);
         }
         return pair ? 2 : 1;
     }
 
     /** Up to four rows times one panel; the last row stands in for missing ones. */
     private void few(int panel, LinearScratch memory) {
-        MemorySegment sums = memory.sums();
-        clear(sums, DIRECT_ROWS);
+        float[] sums = memory.sums();
+        Arrays.fill(sums, 0, DIRECT_ROWS * Panels.WIDTH, 0);
         for (int k = 0; k < inFeatures; k += LinearScratch.VECTOR_INPUTS) {
             int count = Math.min(LinearScratch.VECTOR_INPUTS, inFeatures - k);
             parts[partOfPanel[panel]].four(
                     panelInPart[panel], k, count, x, xAt(0, k), xAt(1, k), xAt(2, k), xAt(3, k), memory);
         }
         for (int r = 0; r < rows; r++) {
-            finish(panel, r, sums, r * Panels.ROW);
+            finish(panel, r, sums, r * Panels.WIDTH);
         }
     }
 
@@ -224,15 +222,15 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
     }
 
     private void many(int panel, int from, int to, LinearScratch memory) {
-        MemorySegment sums = memory.sums();
-        clear(sums, (to - from + PanelTile.ROWS - 1) / PanelTile.ROWS * PanelTile.ROWS);
+        float[] sums = memory.sums();
+        Arrays.fill(sums, 0, (to - from + PanelTile.ROWS - 1) / PanelTile.ROWS * PanelTile.ROWS * Panels.WIDTH, 0);
         for (int k = 0; k < inFeatures; k += LinearScratch.TILE_INPUTS) {
             int count = Math.min(LinearScratch.TILE_INPUTS, inFeatures - k);
             parts[partOfPanel[panel]].unpack(panelInPart[panel], k, count, memory);
             tiles(k, count, from, to, memory);
         }
         for (int r = from; r < to; r++) {
-            finish(panel, r, sums, (r - from) * Panels.ROW);
+            finish(panel, r, sums, (r - from) * Panels.WIDTH);
         }
     }
 
@@ -241,7 +239,7 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
         if (PanelTile.ROWS == 8) {
             for (; r + 8 <= to; r += 8) {
                 PanelTile.eight(
-                        memory.weights, count, x, xAt(r, k), 4L * xStride, memory.sums(), (r - from) * Panels.ROW);
+                        memory.weights, count, x, xAt(r, k), 4L * xStride, memory.sums(), (r - from) * Panels.WIDTH);
             }
         }
         for (; r < to; r += 4) {
@@ -255,33 +253,33 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
                     xAt(r + 2, k),
                     xAt(r + 3, k),
                     memory.sums(),
-                    (r - from) * Panels.ROW);
-        }
-    }
-
-    private static void clear(MemorySegment sums, int rows) {
-        for (long at = 0; at < rows * Panels.ROW; at += 4L * LANES) {
-            store(zero(), sums, at);
+                    (r - from) * Panels.WIDTH);
         }
     }
 
     /** Adds the bias to a row's sums of one panel and writes them to their outputs. */
-    private void finish(int panel, int row, MemorySegment sums, long sum) {
+    private void finish(int panel, int row, float[] sums, int sum) {
         int part = partOfPanel[panel];
         int inPart = panelInPart[panel] * Panels.WIDTH;
         int output = firstOutput[part] + inPart;
         int width = Math.min(Panels.WIDTH, parts[part].rows - inPart);
         long at = outOffset + 4 * ((long) row * outStride + output);
-        for (int i = 0; i < width; i += LANES) {
-            VectorMask<Float> mask = SPECIES.indexInRange(i, width);
-            FloatVector y = load(sums, sum + 4L * i);
-            if (bias.byteSize() > 0) {
-                y = y.add(load(bias, 4L * (output + i), mask));
+        boolean biased = bias.byteSize() > 0;
+        int whole = width - width % LANES;
+        for (int i = 0; i < whole; i += LANES) {
+            FloatVector y = FloatVector.fromArray(SPECIES, sums, sum + i);
+            if (biased) {
+                y = y.add(FloatVector.fromMemorySegment(SPECIES, bias, 4L * (output + i), LITTLE_ENDIAN));
             }
             if (accumulate) {
-                y = load(out, at + 4L * i, mask).add(y);
+                y = FloatVector.fromMemorySegment(SPECIES, out, at + 4L * i, LITTLE_ENDIAN)
+                        .add(y);
             }
-            store(y, out, at + 4L * i, mask);
+            y.intoMemorySegment(out, at + 4L * i, LITTLE_ENDIAN);
+        }
+        for (int i = whole; i < width; i++) {
+            float y = biased ? sums[sum + i] + bias.get(JAVA_FLOAT, 4L * (output + i)) : sums[sum + i];
+            out.set(JAVA_FLOAT, at + 4L * i, accumulate ? out.get(JAVA_FLOAT, at + 4L * i) + y : y);
         }
     }
 }
