@@ -73,8 +73,6 @@ final class BenchCommand implements Callable<Integer> {
             Map<String, Double> results = measure(loaded);
             if (json) {
                 System.out.println(JsonMapper.shared().writeValueAsString(results));
-            } else {
-                results.forEach((name, value) -> System.out.printf(Locale.ROOT, "%-28s %10.1f%n", name, value));
             }
         }
         return 0;
@@ -85,30 +83,38 @@ final class BenchCommand implements Callable<Integer> {
         EngineBench bench =
                 new EngineBench(loaded.served().engine(), loaded.served().vocabSize());
         bench.warmUp();
-        results.put("decode_1 tok/s", bench.decode(1, 128, 128, repeats));
+        record(results, "decode_1 tok/s", bench.decode(1, 128, 128, repeats));
         for (int length : new int[] {512, 2048}) {
             if (length < loaded.served().maxModelLength()) {
-                results.put("prefill_" + length + " tok/s", bench.prefill(length, repeats));
+                record(results, "prefill_" + length + " tok/s", bench.prefill(length, repeats));
             }
         }
-        results.put("streams_4 tok/s", bench.decode(4, 128, 64, repeats));
-        results.put("streams_16 tok/s", bench.decode(16, 128, 64, repeats));
-        results.put("streams_64 tok/s", bench.decode(64, 64, 32, repeats));
+        record(results, "streams_4 tok/s", bench.decode(4, 128, 64, repeats));
+        record(results, "streams_16 tok/s", bench.decode(16, 128, 64, repeats));
+        record(results, "streams_64 tok/s", bench.decode(64, 64, 32, repeats));
         if (!noHttp) {
             try (HttpServer server = HttpServer.start(
                             loaded.served(), HttpOptions.builder().port(0).build());
                     HttpBench http = new HttpBench(URI.create("http://127.0.0.1:" + server.port()))) {
                 http.decode(loaded.served().name(), 16, 128, 32, 1);
-                results.put("http_16 tok/s", http.decode(loaded.served().name(), 16, 128, 64, repeats));
-                results.put("http_64 tok/s", http.decode(loaded.served().name(), 64, 64, 32, repeats));
+                record(results, "http_16 tok/s", http.decode(loaded.served().name(), 16, 128, 64, repeats));
+                record(results, "http_64 tok/s", http.decode(loaded.served().name(), 64, 64, 32, repeats));
             }
         }
         MemoryPlan plan = loaded.memoryPlan();
         if (plan != null && ResidentMemory.anonymousBytes() > 0) {
             long over = ResidentMemory.anonymousBytes() - plan.weightBytes() - plan.kvBytes();
-            results.put("memory over weights+KV MiB", over / (double) (1 << 20));
+            record(results, "memory over weights+KV MiB", over / (double) (1 << 20));
         }
         return results;
+    }
+
+    /** Keeps a figure and, unless one JSON object is wanted, prints it at once: the whole takes minutes. */
+    private void record(Map<String, Double> results, String name, double value) {
+        results.put(name, value);
+        if (!json) {
+            System.out.printf(Locale.ROOT, "%-28s %10.1f%n", name, value);
+        }
     }
 
     private int soak(LanguageModel loaded, Duration duration) throws InterruptedException {
