@@ -62,13 +62,14 @@ def streamed_conversation(client):
     assert chunks[-1].usage.completion_tokens == 20
     assert len({chunk.id for chunk in chunks}) == 1
 
-    # The package's own accumulator.
-    messages += [{"role": "assistant", "content": text}, user("and more")]
-    with client.chat.completions.stream(model="stub", messages=messages, max_tokens=8) as stream:
+    # The package's own accumulator, which takes an answer for whole only if it ended by a stop.
+    messages += [{"role": "assistant", "content": text}, user("and more, ")]
+    with client.chat.completions.stream(model="stub", messages=messages, stop=", ") as stream:
         pieces = [event.delta for event in stream if event.type == "content.delta"]
         final = stream.get_final_completion()
     assert "".join(pieces) == "and more"
     assert final.choices[0].message.content == "and more"
+    assert final.choices[0].finish_reason == "stop"
 
 
 def choices_logprobs_stops(client):

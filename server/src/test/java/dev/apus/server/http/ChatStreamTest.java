@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.apus.scheduler.EngineEvent.FinishReason;
 import java.io.BufferedReader;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
@@ -24,7 +25,8 @@ class ChatStreamTest {
     void tellsTheRoleFirstThenTextThenTheEndThenUsage() throws Exception {
         try (ApiServer server = echo()) {
             List<JsonNode> chunks = server.chunks(
-                    CHAT, HELLO + ",\"max_tokens\":7,\"stream_options\":{\"include_usage\":true},\"request_id\":\"mine-1\"}");
+                    CHAT,
+                    HELLO + ",\"max_tokens\":7,\"stream_options\":{\"include_usage\":true},\"request_id\":\"mine-1\"}");
 
             assertThat(chunks).allSatisfy(chunk -> {
                 assertThat(chunk.get("object").asString()).isEqualTo("chat.completion.chunk");
@@ -92,7 +94,8 @@ class ChatStreamTest {
                         .isEqualTo("assistant");
                 assertThat(join(own)).isEqualTo("hell");
                 assertThat(own)
-                        .filteredOn(chunk -> !chunk.at("/choices/0/finish_reason").isNull())
+                        .filteredOn(
+                                chunk -> !chunk.at("/choices/0/finish_reason").isNull())
                         .containsExactly(own.getLast());
             }
         }
@@ -128,8 +131,7 @@ class ChatStreamTest {
             assertThat(join(chunks)).isEqualTo("ab");
             assertThat(end.get("finish_reason").asString()).isEqualTo("stop");
             assertThat(end.get("stop_reason").asInt()).isEqualTo(99);
-            assertThat(chunks.getFirst().get("prompt_token_ids"))
-                    .isEqualTo(server.tree("[104,101,108,108,111]"));
+            assertThat(chunks.getFirst().get("prompt_token_ids")).isEqualTo(server.tree("[104,101,108,108,111]"));
             assertThat(chunks.stream()
                             .flatMap(chunk -> chunk.at("/choices/0/token_ids").valueStream())
                             .map(JsonNode::asInt))
@@ -151,13 +153,14 @@ class ChatStreamTest {
             answer.fail("the device is lost", false);
         });
         try (ApiServer server = new ApiServer(new CharTokenizer(), engine)) {
-            HttpResponse<java.io.InputStream> response =
+            HttpResponse<InputStream> response =
                     server.client().send(server.request(CHAT, HELLO + "}"), BodyHandlers.ofInputStream());
             try (BufferedReader lines =
                     new BufferedReader(new InputStreamReader(response.body(), StandardCharsets.UTF_8))) {
                 assertThat(lines.readLine()).contains("\"role\":\"assistant\"");
                 seen.countDown();
-                List<String> rest = lines.lines().filter(line -> !line.isEmpty()).toList();
+                List<String> rest =
+                        lines.lines().filter(line -> !line.isEmpty()).toList();
                 JsonNode error = server.tree(rest.get(rest.size() - 2).substring("data: ".length()))
                         .get("error");
 
@@ -179,6 +182,21 @@ class ChatStreamTest {
             assertThat(streamed.body()).contains("timed out");
             assertThat(server.post(CHAT, HELLO.replace("true", "false") + "}").statusCode())
                     .isEqualTo(503);
+        }
+    }
+
+    /** The engine's likeliest ids run over the end of this tokenizer, which throws. */
+    @Test
+    void anAnswerThatCannotBeWrittenIsAnErrorAndNoOthers() throws Exception {
+        try (ApiServer server = new ApiServer(new BytesTokenizer(List.of()), new ScriptedEngine(new EchoScript()))) {
+            String bad = "{\"prompt\":[250],\"max_tokens\":3,\"logprobs\":20";
+            for (String body : List.of(bad + "}", bad + ",\"stream\":true}")) {
+                HttpResponse<String> response = server.post("/v1/completions", body);
+                assertThat(response.statusCode()).isEqualTo(500);
+                assertThat(response.body()).contains("\"code\":\"internal_error\"");
+                assertThat(join(server.chunks(CHAT, HELLO + ",\"max_tokens\":5}")))
+                        .isEqualTo("hello");
+            }
         }
     }
 

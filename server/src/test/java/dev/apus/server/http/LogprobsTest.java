@@ -59,7 +59,8 @@ class LogprobsTest {
                 .at("/choices/0");
 
         assertThat(choice.at("/message/content").asString()).isEqualTo("😀");
-        assertThat(choice.at("/logprobs/content").valueStream()
+        assertThat(choice.at("/logprobs/content")
+                        .valueStream()
                         .flatMap(token -> token.get("bytes").valueStream())
                         .map(JsonNode::asInt))
                 .containsExactly(0xf0, 0x9f, 0x98, 0x80);
@@ -75,8 +76,7 @@ class LogprobsTest {
         }
         assertThat(streamed)
                 .hasSize(5)
-                .containsExactlyElementsOf(
-                        server.ask(CHAT, chat + "}").at("/choices/0/logprobs/content"));
+                .containsExactlyElementsOf(server.ask(CHAT, chat + "}").at("/choices/0/logprobs/content"));
 
         String text = "{\"prompt\":\"abc\",\"max_tokens\":5,\"logprobs\":1,\"echo\":true";
         JsonNode whole = server.ask(TEXT, text + "}").at("/choices/0/logprobs");
@@ -120,8 +120,7 @@ class LogprobsTest {
         String two = "{\"98\":{\"logprob\":-0.5,\"rank\":1,\"decoded_token\":\"b\"},"
                 + "\"99\":{\"logprob\":-1.5,\"rank\":2,\"decoded_token\":\"c\"}}";
         JsonNode chat = server.ask(
-                CHAT,
-                "{\"messages\":[{\"role\":\"user\",\"content\":\"ab\"}],\"max_tokens\":1,\"prompt_logprobs\":2}");
+                CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"ab\"}],\"max_tokens\":1,\"prompt_logprobs\":2}");
         assertThat(chat.get("prompt_logprobs")).isEqualTo(server.tree("[null," + two + "]"));
         assertThat(chat.at("/choices/0/logprobs").isNull()).isTrue();
 
@@ -133,15 +132,13 @@ class LogprobsTest {
     @Test
     void echoAndPromptLogprobsEachGetTheirOwnNumber() throws Exception {
         JsonNode choice = server.ask(
-                        TEXT,
-                        "{\"prompt\":\"ab\",\"max_tokens\":1,\"logprobs\":3,\"echo\":true,\"prompt_logprobs\":0}")
+                        TEXT, "{\"prompt\":\"ab\",\"max_tokens\":1,\"logprobs\":3,\"echo\":true,\"prompt_logprobs\":0}")
                 .at("/choices/0");
         assertThat(choice.at("/prompt_logprobs/1")).hasSize(1);
         assertThat(choice.at("/logprobs/top_logprobs/1")).hasSize(3);
 
         choice = server.ask(
-                        TEXT,
-                        "{\"prompt\":\"ab\",\"max_tokens\":1,\"logprobs\":1,\"echo\":true,\"prompt_logprobs\":3}")
+                        TEXT, "{\"prompt\":\"ab\",\"max_tokens\":1,\"logprobs\":1,\"echo\":true,\"prompt_logprobs\":3}")
                 .at("/choices/0");
         assertThat(choice.at("/prompt_logprobs/1")).hasSize(3);
         assertThat(choice.at("/logprobs/top_logprobs/1")).hasSize(1);
@@ -165,8 +162,7 @@ class LogprobsTest {
     @Test
     void namesTokensByIdIfAsked() throws Exception {
         JsonNode logprobs = server.ask(
-                        TEXT,
-                        "{\"prompt\":\"ab\",\"max_tokens\":1,\"logprobs\":1,\"return_tokens_as_token_ids\":true}")
+                        TEXT, "{\"prompt\":\"ab\",\"max_tokens\":1,\"logprobs\":1,\"return_tokens_as_token_ids\":true}")
                 .at("/choices/0/logprobs");
         assertThat(logprobs.get("tokens")).isEqualTo(server.tree("[\"token_id:97\"]"));
         assertThat(logprobs.get("top_logprobs")).isEqualTo(server.tree("[{\"token_id:97\":-0.5}]"));
@@ -182,8 +178,8 @@ class LogprobsTest {
                 .isEqualTo(bytes.tree("{\"prompt\":\"aß\"}"));
         assertThat(bytes.ask("/detokenize", "{\"tokens\":[]}")).isEqualTo(bytes.tree("{\"prompt\":\"\"}"));
 
-        JsonNode chat = bytes.ask(
-                "/tokenize", "{\"model\":\"stub\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+        JsonNode chat =
+                bytes.ask("/tokenize", "{\"model\":\"stub\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
         assertThat(chat.get("tokens")).isEqualTo(bytes.tree("[104,105]"));
         assertThat(chat.get("token_strs").isNull()).isTrue();
 

@@ -115,11 +115,12 @@ class OpenAiJavaClientTest {
         assertThat(whole.choices().getFirst().logprobs()).hasValueSatisfying(logprobs -> {
             assertThat(logprobs.tokens()).hasValue(List.of("a", "b", "c", "a"));
             assertThat(logprobs.textOffset()).hasValue(List.of(0L, 1L, 2L, 3L));
-            assertThat(logprobs.topLogprobs()).hasValueSatisfying(top -> assertThat(top)
-                    .hasSize(4));
+            assertThat(logprobs.topLogprobs())
+                    .hasValueSatisfying(top -> assertThat(top).hasSize(4));
         });
         assertThat(streamed(scored)).isEqualTo("abca");
-        // Not together with logprobs: this client fails on the null that stands for the first token, as it does with OpenAI's.
+        // Not together with logprobs: this client fails on the null that stands for the first token, as it does with
+        // OpenAI's.
         CompletionCreateParams echoed =
                 params.logprobs(Optional.empty()).echo(true).build();
         assertThat(client.completions().create(echoed).choices().getFirst().text())
@@ -130,9 +131,7 @@ class OpenAiJavaClientTest {
     private String streamed(CompletionCreateParams params) {
         StringBuilder text = new StringBuilder();
         try (StreamResponse<Completion> stream = client.completions().createStreaming(params)) {
-            stream.stream()
-                    .flatMap(chunk -> chunk.choices().stream())
-                    .forEach(choice -> text.append(choice.text()));
+            stream.stream().flatMap(chunk -> chunk.choices().stream()).forEach(choice -> text.append(choice.text()));
         }
         return text.toString();
     }

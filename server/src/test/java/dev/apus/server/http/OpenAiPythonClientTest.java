@@ -36,10 +36,12 @@ class OpenAiPythonClientTest {
         if (named == null) {
             assumeTrue(
                     Files.exists(INSTALLED),
-                    "skipped: no Python with the openai package at " + DEFAULT_PYTHON.toAbsolutePath().normalize()
+                    "skipped: no Python with the openai package at "
+                            + DEFAULT_PYTHON.toAbsolutePath().normalize()
                             + "; run .ci/python to make it, or name one in APUS_TEST_PYTHON");
         }
-        String python = named == null ? DEFAULT_PYTHON.toAbsolutePath().normalize().toString() : named;
+        String python =
+                named == null ? DEFAULT_PYTHON.toAbsolutePath().normalize().toString() : named;
         try (ApiServer server = new ApiServer(new CharTokenizer(), new ScriptedEngine(new EchoScript()));
                 ApiServer full = new ApiServer(new CharTokenizer(), fullEngine())) {
             assertThat(run(List.of(python, SCRIPT.toString(), server.url() + "/v1", full.url() + "/v1")))

@@ -126,9 +126,10 @@ class ParametersTest {
 
     @Test
     void namesWhatHasNoEffect() throws Exception {
-        assertThat(warning("\"prediction\":{\"type\":\"content\",\"content\":\"a\"},\"store\":true,\"length_penalty\":1.5,"
-                        + "\"service_tier\":\"flex\",\"verbosity\":\"low\",\"prompt_cache_retention\":\"24h\","
-                        + "\"spaces_between_special_tokens\":false"))
+        assertThat(warning(
+                        "\"prediction\":{\"type\":\"content\",\"content\":\"a\"},\"store\":true,\"length_penalty\":1.5,"
+                                + "\"service_tier\":\"flex\",\"verbosity\":\"low\",\"prompt_cache_retention\":\"24h\","
+                                + "\"spaces_between_special_tokens\":false"))
                 .isEqualTo("299 apus \"parameters without effect here: length_penalty, prediction, store,"
                         + " spaces_between_special_tokens, service_tier, prompt_cache_retention, verbosity\"");
     }
@@ -159,8 +160,21 @@ class ParametersTest {
     }
 
     @Test
+    void takesNullForAbsent() throws Exception {
+        List<String> nulls = numbers()
+                .filter(parameter ->
+                        parameter.getFirst().equals(CHAT) && !parameter.get(1).equals("max_tokens"))
+                .map(parameter -> "\"" + parameter.get(1) + "\":null")
+                .toList();
+        assertThat(warning(String.join(",", nulls) + ",\"stop\":null,\"logit_bias\":null,\"tools\":null"))
+                .isEmpty();
+    }
+
+    @Test
     void takesTheAnswersIdFromRequestId() throws Exception {
-        assertThat(server.ask(TEXT, "{\"prompt\":\"a\",\"request_id\":\"r:1\"}").get("id").asString())
+        assertThat(server.ask(TEXT, "{\"prompt\":\"a\",\"request_id\":\"r:1\"}")
+                        .get("id")
+                        .asString())
                 .isEqualTo("cmpl-r:1");
         // Two at once are two requests of the engine.
         JsonNode two = server.ask(TEXT, "{\"prompt\":[\"a\",\"b\"],\"n\":2,\"request_id\":\"r:1\"}");
@@ -174,9 +188,7 @@ class ParametersTest {
         assertThat(answer.at("/usage/prompt_tokens").asInt()).isEqualTo(2);
 
         String tooLong = "a".repeat(ApiServer.CONTEXT + 10);
-        assertThat(server.ask(
-                                TEXT,
-                                "{\"prompt\":\"" + tooLong + "\",\"truncate_prompt_tokens\":-1,\"max_tokens\":6}")
+        assertThat(server.ask(TEXT, "{\"prompt\":\"" + tooLong + "\",\"truncate_prompt_tokens\":-1,\"max_tokens\":6}")
                         .at("/usage/prompt_tokens")
                         .asInt())
                 .isEqualTo(ApiServer.CONTEXT - 6);

@@ -25,7 +25,22 @@ import tools.jackson.databind.json.JsonMapper;
 class StreamPropertyTest {
     /** Of one to four bytes, with the characters that JSON escapes and ones that combine. */
     private static final String[] CHARACTERS = {
-        "a", "b", "c", " ", "\n", "\"", "\\", "\u0000", "\u007f", "ß", "\u0301", "你", "\u2028", "\ufeff", "😀", "👩\u200d🚀"
+        "a",
+        "b",
+        "c",
+        " ",
+        "\n",
+        "\"",
+        "\\",
+        "\u0000",
+        "\u007f",
+        "ß",
+        "\u0301",
+        "你",
+        "\u2028",
+        "\ufeff",
+        "😀",
+        "👩\u200d🚀"
     };
 
     private static final int PAUSE_NANOS = 50_000;
@@ -57,7 +72,8 @@ class StreamPropertyTest {
         });
         String expected = untilFirstStop(answer);
         try (ApiServer server = new ApiServer(new BytesTokenizer(pieces), engine)) {
-            assertSame(server, "/v1/chat/completions", chatBody(answer), expected, "/message/content", "/delta/content");
+            assertSame(
+                    server, "/v1/chat/completions", chatBody(answer), expected, "/message/content", "/delta/content");
             assertSame(server, "/v1/completions", completionBody(answer), expected, "/text", "/text");
         }
     }
@@ -73,8 +89,7 @@ class StreamPropertyTest {
 
         assertThat(whole.at("/choices/0" + wholeText).asString()).isEqualTo(expected);
         assertThat(streamed).isEqualTo(expected).doesNotContain("\ufffd");
-        assertThat(chunks.getLast().at("/choices/0/finish_reason"))
-                .isEqualTo(whole.at("/choices/0/finish_reason"));
+        assertThat(chunks.getLast().at("/choices/0/finish_reason")).isEqualTo(whole.at("/choices/0/finish_reason"));
         assertThat(chunks.getLast().at("/choices/0/stop_reason")).isEqualTo(whole.at("/choices/0/stop_reason"));
     }
 
@@ -97,8 +112,7 @@ class StreamPropertyTest {
         for (int i = 0; i + 1 < numbers.size(); i += 2) {
             int from = numbers.get(i) % points;
             int length = 1 + numbers.get(i + 1) % Math.min(6, points - from);
-            stops.add(text.substring(
-                    text.offsetByCodePoints(0, from), text.offsetByCodePoints(0, from + length)));
+            stops.add(text.substring(text.offsetByCodePoints(0, from), text.offsetByCodePoints(0, from + length)));
         }
         if (numbers.size() % 2 == 1) {
             stops.add("abcabcabc?");
@@ -132,7 +146,8 @@ class StreamPropertyTest {
     }
 
     private String chatBody(Answer answer) {
-        return "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stop\":" + json.writeValueAsString(answer.stops);
+        return "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stop\":"
+                + json.writeValueAsString(answer.stops);
     }
 
     private String completionBody(Answer answer) {
