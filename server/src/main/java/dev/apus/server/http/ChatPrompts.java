@@ -70,7 +70,10 @@ final class ChatPrompts {
         JsonNode choice = fields.node("tool_choice");
         boolean none =
                 choice != null && choice.isString() && choice.stringValue().equals("none");
-        if (tools == null) {
+        if (tools != null && !tools.isArray()) {
+            throw fields.wrongType("tools", tools, "a list");
+        }
+        if (tools == null || tools.isEmpty()) {
             boolean auto =
                     choice != null && choice.isString() && choice.stringValue().equals("auto");
             if (choice != null && !none && !auto) {
@@ -78,16 +81,13 @@ final class ChatPrompts {
             }
             return null;
         }
-        if (!tools.isArray()) {
-            throw fields.wrongType("tools", tools, "a list");
-        }
-        if (!none && !tools.isEmpty()) {
+        if (!none) {
             throw ApiException.unsupported(
                     "tool_choice",
                     "'tools' with a 'tool_choice' other than \"none\" are not supported yet: this server cannot parse"
                             + " tool calls; send \"tool_choice\": \"none\" to show the tools to the model and get its text");
         }
-        return tools.isEmpty() ? null : tools;
+        return tools;
     }
 
     private List<Object> messages(Fields fields) {

@@ -95,12 +95,26 @@ final class Choice {
 
     /** Takes the prompt's log-probabilities; with {@code echo} they come before the answer's. */
     void add(PromptLogprobs event) {
-        promptLogprobs = event.tokens();
+        promptLogprobs = likeliest(event.tokens(), spec.promptLogprobs());
         if (spec.echo() && spec.logprobs() >= 0) {
             // The first token follows nothing: it has no probability.
             addLogprobs(new TokenLogprobs(prompt.ids()[0], Float.NaN, 0, new int[0], new float[0]));
-            promptLogprobs.forEach(this::addLogprobs);
+            likeliest(event.tokens(), spec.logprobs()).forEach(this::addLogprobs);
         }
+    }
+
+    /** The engine was asked once for what both {@code prompt_logprobs} and {@code echo} need: each gets what it asked for. */
+    private static List<TokenLogprobs> likeliest(List<TokenLogprobs> entries, int most) {
+        return entries.stream()
+                .map(entry -> entry.topIds().length <= Math.max(0, most)
+                        ? entry
+                        : new TokenLogprobs(
+                                entry.id(),
+                                entry.logprob(),
+                                entry.rank(),
+                                Arrays.copyOf(entry.topIds(), Math.max(0, most)),
+                                Arrays.copyOf(entry.topLogprobs(), Math.max(0, most))))
+                .toList();
     }
 
     /** Takes the end. */

@@ -59,10 +59,14 @@ final class Exchange {
         path = pathOf(request.uri());
         http11 = request.protocolVersion().equals(HttpVersion.HTTP_1_1);
         String given = headers.get("x-request-id");
-        requestId = given != null && REQUEST_ID.matcher(given).matches()
-                ? given
-                : UUID.randomUUID().toString();
+        requestId =
+                given != null && isRequestId(given) ? given : UUID.randomUUID().toString();
         header("x-request-id", requestId);
+    }
+
+    /** Whether a client's text is safe and short enough to be an id in headers, answers and logs. */
+    static boolean isRequestId(String text) {
+        return REQUEST_ID.matcher(text).matches();
     }
 
     HttpMethod method() {

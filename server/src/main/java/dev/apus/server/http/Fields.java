@@ -9,8 +9,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Reads the parameters of a request's JSON object: checks types and ranges and keeps account of those that nobody asked for. A parameter
- * that is {@code null} counts as absent, as in OpenAI's API. Not thread-safe.
+ * Reads the parameters of a request's JSON object: checks types and ranges and keeps account of those that nobody asked for, here and in
+ * the objects within. A parameter that is {@code null} counts as absent, as in OpenAI's API. Not thread-safe.
  */
 final class Fields {
     /** A bound on lists that nobody needs longer and that each request would carry through the engine. */
@@ -18,40 +18,48 @@ final class Fields {
 
     private final ObjectNode object;
     private final String path;
+    /** Paths from the request's own object: nested objects keep account in the same sets. */
     private final Set<String> unread;
 
+    private final Set<String> idle;
+
     Fields(ObjectNode object) {
-        this(object, "");
+        this(object, "", new LinkedHashSet<>(), new LinkedHashSet<>());
     }
 
-    private Fields(ObjectNode object, String path) {
+    private Fields(ObjectNode object, String path, Set<String> unread, Set<String> idle) {
         this.object = object;
         this.path = path;
-        unread = new LinkedHashSet<>(object.propertyNames());
+        this.unread = unread;
+        this.idle = idle;
+        object.propertyNames().forEach(name -> unread.add(path + name));
     }
 
-    /** Names of parameters that were sent and not read. */
+    /** Paths of parameters that were sent and not read. */
     Set<String> unread() {
         return unread;
+    }
+
+    /** Paths of parameters that are known and do not do here what they ask for. */
+    Set<String> idle() {
+        return idle;
+    }
+
+    /** Notes that a parameter asks for something that is not done, though the answer is right without it. */
+    void idle(String name) {
+        idle.add(path + name);
     }
 
     /** The parameter's value, or null if it is absent or {@code null}. */
     @Nullable
     JsonNode node(String name) {
-        unread.remove(name);
+        unread.remove(path + name);
         JsonNode node = object.get(name);
         return node == null || node.isNull() ? null : node;
     }
 
     boolean has(String name) {
         return node(name) != null;
-    }
-
-    /** Marks parameters that are known and have no effect here. */
-    void ignore(String... names) {
-        for (String name : names) {
-            unread.remove(name);
-        }
     }
 
     /** Refuses parameters that are known and cannot be served. */
@@ -111,6 +119,12 @@ final class Fields {
     /** A number in {@code [least, most]}, or null if absent. */
     @Nullable
     Double number(String name, double least, double most) {
+        return number(name, least, most, least + " to " + most);
+    }
+
+    /** A number in {@code [least, most]}, which a message calls {@code allowed}, or null if absent. */
+    @Nullable
+    Double number(String name, double least, double most, String allowed) {
         JsonNode node = node(name);
         if (node == null) {
             return null;
@@ -120,7 +134,7 @@ final class Fields {
         }
         double value = node.doubleValue();
         if (!(value >= least && value <= most)) {
-            throw outOfRange(path + name, node, least + " to " + most);
+            throw outOfRange(path + name, node, allowed);
         }
         return value;
     }
@@ -169,7 +183,7 @@ final class Fields {
     @Nullable
     Fields object(String name) {
         ObjectNode node = objectNode(name);
-        return node == null ? null : new Fields(node, path + name + ".");
+        return node == null ? null : new Fields(node, path + name + ".", unread, idle);
     }
 
     @Nullable

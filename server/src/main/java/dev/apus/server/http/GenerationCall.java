@@ -92,8 +92,7 @@ final class GenerationCall {
         try {
             take(choice, event);
         } catch (RuntimeException e) {
-            LOG.error("the answer to request {} could not be made", exchange.requestId(), e);
-            fail(new ApiException(500, "the answer could not be made", null, "internal_error", 0));
+            fail(notMade(e));
         }
         if (!choice.queued() && choice.hasNews()) {
             choice.queued(true);
@@ -129,6 +128,16 @@ final class GenerationCall {
         }
     }
 
+    private ApiException notMade(RuntimeException cause) {
+        LOG.error("the answer to request {} could not be made", exchange.requestId(), cause);
+        return new ApiException(
+                500,
+                "the answer could not be made, see the server's log for " + exchange.requestId(),
+                null,
+                "internal_error",
+                0);
+    }
+
     private static ApiException toError(Failed failed) {
         return failed.retryable()
                 ? ApiException.unavailable(failed.message())
@@ -142,11 +151,26 @@ final class GenerationCall {
             return;
         }
         if (spec.stream()) {
-            emitStream();
+            int before = exchange.event().length();
+            try {
+                emitStream();
+            } catch (RuntimeException e) {
+                // Half an event must not go out before the error's.
+                exchange.event().truncate(before);
+                fail(notMade(e));
+            }
         } else if (endedChoices == choices.size()) {
             close();
             // The whole answer may be long: the event loop has other connections.
-            workers.execute(() -> exchange.respondJson(200, writer.whole(choices)));
+            workers.execute(this::respondWhole);
+        }
+    }
+
+    private void respondWhole() {
+        try {
+            exchange.respondJson(200, writer.whole(choices));
+        } catch (RuntimeException e) {
+            exchange.respond(notMade(e));
         }
     }
 

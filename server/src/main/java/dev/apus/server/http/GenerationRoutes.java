@@ -23,6 +23,7 @@ final class GenerationRoutes {
     private static final int MOST_WARNED = 10;
 
     private static final int MOST_NAME = 40;
+    private static final int NO_TRUNCATION = Integer.MAX_VALUE;
 
     private final ServedModel model;
     private final HttpOptions options;
@@ -68,10 +69,11 @@ final class GenerationRoutes {
         GenerationSpec spec = specs.chat(fields);
         int truncate = truncation(fields);
         boolean addSpecial = fields.bool("add_special_tokens", false);
+        String answerId = answerId(fields, true);
         String text = chats.render(fields);
         warn(exchange, fields);
         int[] ids = model.tokenizer().encode(text, addSpecial, true);
-        start(exchange, spec, true, List.of(truncated(new Prompt(ids, text), truncate, spec)));
+        start(exchange, spec, true, answerId, List.of(truncated(new Prompt(ids, text), truncate, spec)));
     }
 
     private void completion(Exchange exchange) {
@@ -79,6 +81,7 @@ final class GenerationRoutes {
         checkModel(fields);
         GenerationSpec spec = specs.completion(fields);
         int truncate = truncation(fields);
+        String answerId = answerId(fields, false);
         List<Prompt> prompts = prompts(fields, fields.bool("add_special_tokens", true));
         if (prompts.size() * spec.n() > MOST_SEQUENCES) {
             throw ApiException.invalid(
@@ -91,16 +94,17 @@ final class GenerationRoutes {
                 exchange,
                 spec,
                 false,
+                answerId,
                 prompts.stream()
                         .map(prompt -> truncated(prompt, truncate, spec))
                         .toList());
     }
 
-    private void start(Exchange exchange, GenerationSpec spec, boolean chat, List<Prompt> prompts) {
+    private void start(Exchange exchange, GenerationSpec spec, boolean chat, String answerId, List<Prompt> prompts) {
         Tokenizer tokenizer = model.tokenizer();
-        String id =
-                (chat ? "chatcmpl-" : "cmpl-") + UUID.randomUUID().toString().replace("-", "");
-        AnswerWriter writer = new AnswerWriter(chat, id, model.name(), fingerprint, spec, tokenizer);
+        // Not the answer's id: a client may choose that, and two clients the same.
+        String id = unique();
+        AnswerWriter writer = new AnswerWriter(chat, answerId, model.name(), fingerprint, spec, tokenizer);
         GenerationCall call = new GenerationCall(
                 exchange, spec, writer, model.engine(), metrics, inFlight, workers, options.maxPendingBytes());
         for (int p = 0; p < prompts.size(); p++) {
@@ -129,20 +133,43 @@ final class GenerationRoutes {
                 prompt.ids().length, model.maxModelLength(), limit == null ? Integer.MAX_VALUE : limit.intValue());
     }
 
+    /** The answer's id, with {@code request_id} for its end if given, as in vLLM. */
+    private static String answerId(Fields fields, boolean chat) {
+        String given = fields.string("request_id");
+        if (given != null && !Exchange.isRequestId(given)) {
+            throw ApiException.invalid(
+                    "request_id", "'request_id' must have 1 to 128 characters out of letters, digits and ._:/@+=-");
+        }
+        return (chat ? "chatcmpl-" : "cmpl-") + (given == null ? unique() : given);
+    }
+
+    private static String unique() {
+        return UUID.randomUUID().toString().replace("-", "");
+    }
+
     private void checkModel(Fields fields) {
         InfoRoutes.checkModel(model, fields.string("model"));
     }
 
     private int truncation(Fields fields) {
-        return fields.integer("truncate_prompt_tokens", 0, -1, model.maxModelLength());
+        int tokens = fields.integer("truncate_prompt_tokens", NO_TRUNCATION, -1, model.maxModelLength());
+        if (tokens == 0) {
+            throw ApiException.invalid(
+                    "truncate_prompt_tokens",
+                    "'truncate_prompt_tokens' is 0, must be -1 (what fits) or 1 to " + model.maxModelLength());
+        }
+        return tokens;
     }
 
     /** Keeps the last tokens; -1 means as many as the context takes besides the answer. */
     private Prompt truncated(Prompt prompt, int truncate, GenerationSpec spec) {
+        if (truncate == NO_TRUNCATION) {
+            return prompt;
+        }
         Integer answer = spec.maxTokens();
         int most = truncate >= 0 ? truncate : Math.max(1, model.maxModelLength() - (answer == null ? 1 : answer));
         int length = prompt.ids().length;
-        if (truncate == 0 || length <= most) {
+        if (length <= most) {
             return prompt;
         }
         return new Prompt(Arrays.copyOfRange(prompt.ids(), length - most, length), null);
@@ -204,16 +231,25 @@ final class GenerationRoutes {
         return ids;
     }
 
-    /** Says in a header which parameters had no effect; their names come from the client and are cleaned. */
+    /** Says in a header which parameters had no effect; names of unknown ones come from the client and are cleaned. */
     static void warn(Exchange exchange, Fields fields) {
-        Set<String> unread = fields.unread();
-        if (unread.isEmpty()) {
-            return;
+        List<String> parts = new ArrayList<>(2);
+        if (!fields.unread().isEmpty()) {
+            parts.add("unknown parameters ignored: " + names(fields.unread()));
         }
+        if (!fields.idle().isEmpty()) {
+            parts.add("parameters without effect here: " + names(fields.idle()));
+        }
+        if (!parts.isEmpty()) {
+            exchange.header("warning", "299 apus \"" + String.join("; ", parts) + "\"");
+        }
+    }
+
+    private static String names(Set<String> paths) {
         List<String> names =
-                unread.stream().limit(MOST_WARNED).map(GenerationRoutes::clean).toList();
-        String more = unread.size() > MOST_WARNED ? " and " + (unread.size() - MOST_WARNED) + " more" : "";
-        exchange.header("warning", "299 apus \"unknown parameters ignored: " + String.join(", ", names) + more + "\"");
+                paths.stream().limit(MOST_WARNED).map(GenerationRoutes::clean).toList();
+        String more = paths.size() > MOST_WARNED ? " and " + (paths.size() - MOST_WARNED) + " more" : "";
+        return String.join(", ", names) + more;
     }
 
     private static String clean(@Nullable String name) {

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param sampling parameters but for the length
  * @param maxTokens most tokens of an answer, or null for what the context leaves
+ * @param limitName the parameter that gave it, for messages
  * @param n choices per prompt
  * @param stops stop strings
  * @param includeStop whether a stop string belongs to the text
@@ -33,6 +34,7 @@ import org.jspecify.annotations.Nullable;
 record GenerationSpec(
         SamplingParamsBuilder sampling,
         @Nullable Integer maxTokens,
+        String limitName,
         int n,
         List<String> stops,
         boolean includeStop,
@@ -69,9 +71,14 @@ record GenerationSpec(
         int limit = maxTokens == null ? Math.min(room, modelLimit) : maxTokens;
         if (limit > room) {
             throw tooLong(
-                    "max_tokens is " + limit + " and the prompt has " + promptTokens
+                    "'" + limitName + "' is " + limit + " and the prompt has " + promptTokens
                             + " tokens, together they must be at most the context length of " + maxModelLength,
-                    "max_tokens");
+                    limitName);
+        }
+        if (minTokens > limit) {
+            throw ApiException.invalid(
+                    "min_tokens",
+                    "'min_tokens' is " + minTokens + ", must be at most the " + limit + " tokens of the answer");
         }
         try {
             return sampling.maxTokens(limit).build();

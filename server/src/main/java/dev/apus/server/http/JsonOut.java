@@ -59,8 +59,9 @@ final class JsonOut {
         return raw(Long.toString(value));
     }
 
+    /** NaN, which stands for none, becomes {@code null}. */
     JsonOut logprob(float value) {
-        return raw(Float.toString(Math.max(value, LEAST_LOGPROB)));
+        return Float.isNaN(value) ? raw(NULL) : raw(Float.toString(Math.max(value, LEAST_LOGPROB)));
     }
 
     JsonOut stringOrNull(@Nullable String value) {

@@ -62,8 +62,7 @@ final class LogprobsWriter {
         }
         out.raw("],\"token_logprobs\":[");
         for (int i = 0; i < names.length; i++) {
-            out.raw(i > 0 ? "," : "");
-            logprobOrNull(out, entries.get(i).logprob());
+            out.raw(i > 0 ? "," : "").logprob(entries.get(i).logprob());
         }
         out.raw("],\"tokens\":[");
         for (int i = 0; i < names.length; i++) {
@@ -126,14 +125,6 @@ final class LogprobsWriter {
                 .raw(",\"rank\":")
                 .number(rank);
         out.raw(",\"decoded_token\":").string(text(id)).raw("}");
-    }
-
-    private static void logprobOrNull(JsonOut out, float logprob) {
-        if (Float.isNaN(logprob)) {
-            out.raw("null");
-        } else {
-            out.logprob(logprob);
-        }
     }
 
     private String name(int id) {

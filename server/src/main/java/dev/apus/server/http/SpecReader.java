@@ -47,7 +47,9 @@ final class SpecReader {
         }
         Integer longer = maxTokens(fields, "max_completion_tokens", 1);
         Integer maxTokens = maxTokens(fields, "max_tokens", 1);
-        return read(fields, longer != null ? longer : maxTokens, logprobs ? top : -1, false, false);
+        return longer != null
+                ? read(fields, longer, "max_completion_tokens", logprobs ? top : -1, false, false)
+                : read(fields, maxTokens, "max_tokens", logprobs ? top : -1, false, false);
     }
 
     /** Of a text completion: {@code logprobs} is a number and {@code max_tokens} is 16 unless given. */
@@ -60,11 +62,16 @@ final class SpecReader {
         boolean echoOnly = given != null && given == 0;
         int maxTokens = given == null ? COMPLETION_TOKENS : Math.max(1, given);
         int logprobs = fields.integer("logprobs", -1, 0, MOST_LOGPROBS);
-        return read(fields, maxTokens, logprobs, echo, echoOnly);
+        return read(fields, maxTokens, "max_tokens", logprobs, echo, echoOnly);
     }
 
     private GenerationSpec read(
-            Fields fields, @Nullable Integer maxTokens, int logprobs, boolean echo, boolean echoOnly) {
+            Fields fields,
+            @Nullable Integer maxTokens,
+            String limitName,
+            int logprobs,
+            boolean echo,
+            boolean echoOnly) {
         int n = fields.integer("n", 1, 1, MOST_CHOICES);
         if (fields.integer("best_of", n, 1, MOST_CHOICES) != n) {
             throw ApiException.unsupported("best_of", "'best_of' other than 'n' is not supported: draw more choices");
@@ -74,10 +81,7 @@ final class SpecReader {
         if (stream && promptLogprobs >= 0) {
             throw ApiException.invalid("prompt_logprobs", "'prompt_logprobs' cannot be streamed, leave out 'stream'");
         }
-        Fields streaming = fields.object("stream_options");
-        if (streaming != null && !stream) {
-            throw ApiException.invalid("stream_options", "'stream_options' needs 'stream' to be true");
-        }
+        Fields streaming = streamOptions(fields, stream);
         List<String> stops = stops(fields);
         int minTokens = fields.integer("min_tokens", 0, 0, Integer.MAX_VALUE);
         boolean ignoreEos = fields.bool("ignore_eos", false);
@@ -95,6 +99,7 @@ final class SpecReader {
         return new GenerationSpec(
                 sampling,
                 maxTokens,
+                limitName,
                 n,
                 stops,
                 fields.bool("include_stop_str_in_output", false),
@@ -115,10 +120,21 @@ final class SpecReader {
                 salt(fields));
     }
 
+    private static @Nullable Fields streamOptions(Fields fields, boolean stream) {
+        Fields options = fields.object("stream_options");
+        if (options != null && !stream) {
+            throw ApiException.invalid("stream_options", "'stream_options' needs 'stream' to be true");
+        }
+        if (options != null && options.bool("include_obfuscation", false)) {
+            options.idle("include_obfuscation");
+        }
+        return options;
+    }
+
     private SamplingParamsBuilder sampling(Fields fields) {
         SamplingParamsBuilder builder = new SamplingParamsBuilder().defaults(model.generationDefaults());
         Double temperature = fields.number("temperature", 0, 100);
-        Double topP = fields.number("top_p", Float.MIN_NORMAL, 1);
+        Double topP = fields.number("top_p", Float.MIN_NORMAL, 1, "above 0, at most 1");
         Double minP = fields.number("min_p", 0, 1);
         Double repetition = fields.number("repetition_penalty", 0.01, 100);
         Double presence = fields.number("presence_penalty", -2, 2);
@@ -241,21 +257,45 @@ final class SpecReader {
         fields.refuse("key-value transfer does not exist yet", "kv_transfer_params");
         fields.refuse("reasoning is not told apart yet", "thinking_token_budget");
         fields.refuseIfTrue("beam search does not exist here", "use_beam_search");
-        // Fields of OpenAI's and vLLM's APIs that change nothing in the answer here.
-        fields.ignore(
-                "user",
-                "metadata",
-                "store",
-                "service_tier",
-                "safety_identifier",
-                "prompt_cache_key",
-                "prompt_cache_retention",
-                "prediction",
-                "verbosity",
-                "parallel_tool_calls",
-                "include_reasoning",
-                "spaces_between_special_tokens",
-                "request_id",
-                "length_penalty");
+        if (!fields.bool("include_reasoning", true)) {
+            throw ApiException.unsupported(
+                    "include_reasoning",
+                    "'include_reasoning' of false is not supported: reasoning is not told apart yet");
+        }
+        checkIdle(fields);
+    }
+
+    /**
+     * Checks parameters that leave the tokens of an answer as they are. Those that describe the request are taken in silence; those that
+     * ask for something which is not done here are noted, so that the answer's warning names them. OpenAI and vLLM answer such requests.
+     */
+    private static void checkIdle(Fields fields) {
+        fields.string("user");
+        fields.string("safety_identifier");
+        fields.string("prompt_cache_key");
+        fields.objectNode("metadata");
+        // Holds in any case: an answer has no tool calls.
+        fields.bool("parallel_tool_calls", true);
+        // Without beam search it has no effect in vLLM either.
+        Double lengthPenalty = fields.number("length_penalty", -Float.MAX_VALUE, Float.MAX_VALUE, "a finite number");
+        idleIf(fields, "length_penalty", lengthPenalty != null && lengthPenalty != 1);
+        // OpenAI's predicted output: it would save time and change nothing else.
+        idleIf(fields, "prediction", fields.objectNode("prediction") != null);
+        idleIf(fields, "store", fields.bool("store", false));
+        idleIf(fields, "spaces_between_special_tokens", !fields.bool("spaces_between_special_tokens", true));
+        idleUnless(fields, "service_tier", "auto", "default");
+        idleUnless(fields, "prompt_cache_retention", "in_memory", "in-memory");
+        idleUnless(fields, "verbosity", "medium");
+    }
+
+    private static void idleUnless(Fields fields, String name, String... defaults) {
+        String value = fields.string(name);
+        idleIf(fields, name, value != null && !List.of(defaults).contains(value));
+    }
+
+    private static void idleIf(Fields fields, String name, boolean idle) {
+        if (idle) {
+            fields.idle(name);
+        }
     }
 }

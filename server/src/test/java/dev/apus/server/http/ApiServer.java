@@ -1,0 +1,114 @@
+package dev.apus.server.http;
+
+import dev.apus.models.tokenizer.Tokenizer;
+import dev.apus.scheduler.Engine;
+import dev.apus.scheduler.ServedModel;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** A server on a free port of the loopback address with an engine of the test, and a client of it. */
+final class ApiServer implements AutoCloseable {
+    static final int CONTEXT = 4096;
+
+    private final Engine engine;
+    private final HttpServer server;
+    private final HttpClient client = HttpClient.newHttpClient();
+    private final JsonMapper json = new JsonMapper();
+
+    /** Serves a model called {@code stub} whose chat template shows only what was said last. */
+    ApiServer(Tokenizer tokenizer, Engine engine) {
+        this.engine = engine;
+        server = HttpServer.start(
+                new ServedModel(
+                        "stub",
+                        tokenizer,
+                        ApiServer::lastContent,
+                        Map.of(),
+                        CONTEXT,
+                        tokenizer.size(),
+                        Map.of(),
+                        engine),
+                HttpOptions.builder().port(0).build());
+    }
+
+    String url() {
+        return "http://127.0.0.1:" + server.port();
+    }
+
+    HttpResponse<String> post(String path, String body) throws IOException, InterruptedException {
+        return client.send(request(path, body), BodyHandlers.ofString());
+    }
+
+    /** The JSON of an answer that must be good. */
+    JsonNode ask(String path, String body) throws IOException, InterruptedException {
+        HttpResponse<String> response = post(path, body);
+        if (response.statusCode() != 200) {
+            throw new AssertionError(response.statusCode() + ": " + response.body());
+        }
+        return json.readTree(response.body());
+    }
+
+    /** Data of the events of a stream, each as sent. */
+    List<String> events(String path, String body) throws IOException, InterruptedException {
+        HttpResponse<String> response = post(path, body);
+        if (response.statusCode() != 200) {
+            throw new AssertionError(response.statusCode() + ": " + response.body());
+        }
+        List<String> events = new ArrayList<>();
+        for (String event : response.body().split("\n\n", -1)) {
+            if (!event.isEmpty()) {
+                if (!event.startsWith("data: ") || event.indexOf('\n') >= 0) {
+                    throw new AssertionError("not one line of data: " + event);
+                }
+                events.add(event.substring("data: ".length()));
+            }
+        }
+        return events;
+    }
+
+    /** The chunks of a stream, whose last event must be {@code [DONE]}. */
+    List<JsonNode> chunks(String path, String body) throws IOException, InterruptedException {
+        List<String> events = events(path, body);
+        if (!events.getLast().equals("[DONE]")) {
+            throw new AssertionError("the stream does not end with [DONE] but with " + events.getLast());
+        }
+        return events.subList(0, events.size() - 1).stream().map(this::tree).toList();
+    }
+
+    JsonNode tree(String text) {
+        return json.readTree(text);
+    }
+
+    HttpClient client() {
+        return client;
+    }
+
+    HttpRequest request(String path, String body) {
+        return HttpRequest.newBuilder(URI.create(url() + path))
+                .header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(body))
+                .build();
+    }
+
+    private static String lastContent(Map<String, ?> variables) {
+        return variables.get("messages") instanceof List<?> messages && messages.getLast() instanceof Map<?, ?> last
+                ? String.valueOf(last.get("content"))
+                : "";
+    }
+
+    @Override
+    public void close() {
+        client.close();
+        server.close();
+        engine.close();
+    }
+}
