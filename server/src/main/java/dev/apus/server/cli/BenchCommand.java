@@ -13,6 +13,7 @@ import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -42,8 +43,12 @@ final class BenchCommand implements Callable<Integer> {
             description = "Medians of N runs. Default: ${DEFAULT-VALUE}")
     private int repeats;
 
-    @Option(names = "--no-http", description = "Leave out the measurement through HTTP.")
-    private boolean noHttp;
+    @Option(
+            names = "--only",
+            paramLabel = "GROUP",
+            split = ",",
+            description = "Measure only these of decode, prefill, streams and http.")
+    private List<String> only = List.of();
 
     @Option(names = "--json", description = "One JSON object instead of a table.")
     private boolean json;
@@ -83,16 +88,20 @@ final class BenchCommand implements Callable<Integer> {
         EngineBench bench =
                 new EngineBench(loaded.served().engine(), loaded.served().vocabSize());
         bench.warmUp();
-        record(results, "decode_1 tok/s", bench.decode(1, 128, 128, repeats));
+        if (wanted("decode")) {
+            record(results, "decode_1 tok/s", bench.decode(1, 128, 128, repeats));
+        }
         for (int length : new int[] {512, 2048}) {
-            if (length < loaded.served().maxModelLength()) {
+            if (wanted("prefill") && length < loaded.served().maxModelLength()) {
                 record(results, "prefill_" + length + " tok/s", bench.prefill(length, repeats));
             }
         }
-        record(results, "streams_4 tok/s", bench.decode(4, 128, 64, repeats));
-        record(results, "streams_16 tok/s", bench.decode(16, 128, 64, repeats));
-        record(results, "streams_64 tok/s", bench.decode(64, 64, 32, repeats));
-        if (!noHttp) {
+        if (wanted("streams")) {
+            record(results, "streams_4 tok/s", bench.decode(4, 128, 64, repeats));
+            record(results, "streams_16 tok/s", bench.decode(16, 128, 64, repeats));
+            record(results, "streams_64 tok/s", bench.decode(64, 64, 32, repeats));
+        }
+        if (wanted("http")) {
             try (HttpServer server = HttpServer.start(
                             loaded.served(), HttpOptions.builder().port(0).build());
                     HttpBench http = new HttpBench(URI.create("http://127.0.0.1:" + server.port()))) {
@@ -107,6 +116,10 @@ final class BenchCommand implements Callable<Integer> {
             record(results, "memory over weights+KV MiB", over / (double) (1 << 20));
         }
         return results;
+    }
+
+    private boolean wanted(String group) {
+        return only.isEmpty() || only.contains(group);
     }
 
     /** Keeps a figure and, unless one JSON object is wanted, prints it at once: the whole takes minutes. */
