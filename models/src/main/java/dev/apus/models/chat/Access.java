@@ -120,7 +120,8 @@ final class Access {
         return at < 0 ? null : list.get(at);
     }
 
-    private static @Nullable Object character(String s, Object key) {
+    private @Nullable Object character(String s, Object key) {
+        budget.scan(s.length());
         int at = position(key, PythonStrings.length(s));
         if (at < 0) {
             return null;
@@ -157,8 +158,8 @@ final class Access {
         int size =
                 switch (target) {
                     case Undefined u -> throw u.error();
-                    case String s -> PythonStrings.length(s);
-                    case Markup m -> PythonStrings.length(m.text());
+                    case String s -> Iteration.length(s, budget);
+                    case Markup m -> Iteration.length(m.text(), budget);
                     case List<?> l -> l.size();
                     default ->
                         throw JinjaError.type(

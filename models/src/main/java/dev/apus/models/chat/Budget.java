@@ -4,6 +4,10 @@ package dev.apus.models.chat;
 final class Budget {
     /** Characters moved per step: copying 64 characters costs about as much as evaluating a node. */
     private static final int CHARACTERS_PER_STEP = 64;
+    /** Characters looked at one by one per step: dearer than copying, and an index into a string takes up to three passes. */
+    private static final int SCANNED_PER_STEP = 16;
+    /** Single comparisons of a search per step: at 1024, the limit of steps let a template search for ten seconds. */
+    private static final int COMPARISONS_PER_STEP = 128;
 
     private final TemplateLimits limits;
     private long steps;
@@ -62,8 +66,13 @@ final class Budget {
         }
     }
 
+    /** Charges going over a string once: counting its code points, comparing it. */
+    void scan(int length) {
+        work(length / SCANNED_PER_STEP);
+    }
+
     /** Charges looking for {@code needle} characters in {@code hay} characters, at the naive search's worst case. */
     void search(int hay, int needle) {
-        work(hay / CHARACTERS_PER_STEP + (long) hay * needle / 1024);
+        work(hay / CHARACTERS_PER_STEP + (long) hay * needle / COMPARISONS_PER_STEP);
     }
 }

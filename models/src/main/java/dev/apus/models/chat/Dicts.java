@@ -11,7 +11,8 @@ final class Dicts {
     /** The value of a key, null if there is none. */
     static @Nullable Object find(Map<?, ?> map, Object key, Budget budget) {
         Object plain = Operators.plain(key);
-        if (plain instanceof String) {
+        if (plain instanceof String s) {
+            budget.scan(s.length());
             return map.get(plain);
         }
         Object found = map.get(plain);

@@ -82,7 +82,7 @@ final class Filters {
             case "trim" -> trim(value, a);
             case "length", "count" -> {
                 a.only(name, 0, 0);
-                yield Iteration.length(value);
+                yield (long) Iteration.length(value, budget);
             }
             case "string" -> value instanceof Markup ? value : PythonText.str(value, budget);
             case "safe" -> new Markup(PythonText.str(value, budget));

@@ -67,7 +67,11 @@ final class Iteration {
         };
     }
 
-    static long length(Object value) {
+    /** len(value); going over a string's code points is charged. */
+    static int length(Object value, Budget budget) {
+        if (Operators.plain(value) instanceof String s) {
+            budget.scan(s.length());
+        }
         int length = tryLength(value);
         if (length < 0) {
             throw JinjaError.type("object of type '" + PythonText.typeName(value) + "' has no len()");

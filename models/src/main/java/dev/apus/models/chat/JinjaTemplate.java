@@ -92,6 +92,11 @@ public final class JinjaTemplate implements ChatTemplate {
         try {
             Scope outside = new Scope(null);
             Globals.define(outside, budget, clock);
+            // apply_chat_template passes these three always: a template may ask "tools is not none" without "is
+            // defined".
+            outside.set("tools", None.NONE);
+            outside.set("documents", None.NONE);
+            outside.set("add_generation_prompt", false);
             for (Map.Entry<String, ?> variable : variables.entrySet()) {
                 outside.set(variable.getKey(), Inputs.value(variable.getKey(), variable.getValue()));
             }

@@ -38,6 +38,9 @@ final class Operators {
         Object left = plain(a);
         Object right = plain(b);
         if (left instanceof String s) {
+            if (right instanceof String t && s.length() == t.length()) {
+                budget.scan(s.length());
+            }
             return s.equals(right);
         }
         if (Numbers.isNumber(left)) {

@@ -86,8 +86,8 @@ final class Predicates {
             case "escaped" -> value instanceof Markup;
             case "odd" -> remainder(value, 2L) == 1;
             case "even" -> remainder(value, 2L) == 0;
-            case "lower" -> isCase(PythonText.str(value, budget), false);
-            case "upper" -> isCase(PythonText.str(value, budget), true);
+            case "lower" -> isCase(scanned(value), false);
+            case "upper" -> isCase(scanned(value), true);
             case "filter" -> value instanceof String s && Filters.exists(s);
             case "test" -> value instanceof String s && exists(s);
             default -> throw missing(name, "takes one argument");
@@ -123,6 +123,12 @@ final class Predicates {
     private static boolean same(Object a, Object b) {
         boolean immutable = a instanceof String || a instanceof Boolean || a instanceof Long || a == None.NONE;
         return a == b || (immutable && a.equals(b));
+    }
+
+    private String scanned(Object value) {
+        String text = PythonText.str(value, budget);
+        budget.scan(text.length());
+        return text;
     }
 
     static boolean isCase(String s, boolean upper) {

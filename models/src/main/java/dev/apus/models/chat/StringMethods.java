@@ -1,6 +1,7 @@
 package dev.apus.models.chat;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.function.IntPredicate;
@@ -197,18 +198,17 @@ final class StringMethods {
             for (int at;
                     parts.size() < limit && (at = s.lastIndexOf(separator, stop - separator.length())) >= 0;
                     stop = at) {
-                parts.addFirst(s.substring(at + separator.length(), stop));
-                if (at < separator.length() && s.lastIndexOf(separator, at - separator.length()) < 0) {
-                    stop = at;
-                    break;
-                }
+                budget.step();
+                parts.add(s.substring(at + separator.length(), stop));
             }
-            parts.addFirst(s.substring(0, stop));
+            parts.add(s.substring(0, stop));
             budget.elements(parts.size());
+            Collections.reverse(parts);
             return parts;
         }
         int start = 0;
         for (int at; parts.size() < limit && (at = s.indexOf(separator, start)) >= 0; start = at + separator.length()) {
+            budget.step();
             parts.add(s.substring(start, at));
         }
         parts.add(s.substring(start));
@@ -234,6 +234,7 @@ final class StringMethods {
             while (i < s.length() && !PythonStrings.isSpace(s.charAt(i))) {
                 i++;
             }
+            budget.step();
             parts.add(s.substring(start, i));
         }
     }
@@ -256,6 +257,7 @@ final class StringMethods {
             while (i > 0 && !PythonStrings.isSpace(s.charAt(i - 1))) {
                 i--;
             }
+            budget.step();
             parts.add(s.substring(i, stop));
         }
     }

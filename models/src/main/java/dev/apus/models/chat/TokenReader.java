@@ -4,7 +4,7 @@ import dev.apus.models.chat.Token.Kind;
 import java.util.List;
 
 /** Walks over a template's tokens for the parser and counts how deep it is nested. */
-abstract sealed class TokenReader permits Parser {
+abstract sealed class TokenReader permits PrimaryParser {
     /** Nested expressions and statements at most: Python's own parser stops at 200 parentheses, real templates stay below 15. */
     private static final int MAX_NESTING = 150;
 

@@ -1,86 +1,78 @@
 package dev.apus.models.chat;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.time.Clock;
-import java.time.Instant;
-import java.time.ZoneOffset;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** Compares with what Python jinja2 rendered; {@code src/test/scripts/make_chat_fixtures.py} wrote the expectations. */
 class JinjaFixtureTest {
-    private static final JsonMapper JSON = JsonMapper.shared();
-    /** The time the fixtures were rendered at. */
-    private static final Clock CLOCK = Clock.fixed(Instant.parse("2026-03-05T14:07:09Z"), ZoneOffset.UTC);
+    /** A folder of templates of one's own that {@code make_chat_fixtures.py --check} has rendered. */
+    private static final String OWN_TEMPLATES = "apus.chat.templates";
 
-    /** @param text the expected text, null where Python raised an exception */
-    record Case(
-            String name,
-            String source,
-            JsonNode data,
-            @Nullable String text) {
+    record Snippet(String source, Map<String, @Nullable Object> data, ChatFixtures.Outcome outcome) {
         @Override
         public String toString() {
-            return name;
+            return source;
         }
     }
 
-    static Stream<Case> snippets() throws IOException {
-        JsonNode all = JSON.readTree(resource("snippets.json"));
-        return all.get("cases").valueStream().map(c -> {
-            String source = c.get("source").asString();
-            return new Case(source, source, all.get("data"), text(c));
-        });
-    }
-
-    static Stream<Case> families() throws IOException {
-        return JSON.readTree(resource("families.json"))
-                .get("cases")
+    static Stream<Snippet> snippets() {
+        JsonNode all = ChatFixtures.read(resource("snippets.json"));
+        Map<String, @Nullable Object> data = ChatFixtures.plain(all.get("data"));
+        return all.get("cases")
                 .valueStream()
-                .map(c -> {
-                    try {
-                        String source = resource("families/" + c.get("template").asString());
-                        return new Case(c.get("name").asString(), source, c.get("data"), text(c));
-                    } catch (IOException e) {
-                        throw new java.io.UncheckedIOException(e);
-                    }
-                });
+                .map(c -> new Snippet(c.get("source").asString(), data, ChatFixtures.Outcome.of(c)));
     }
 
     @ParameterizedTest
-    @MethodSource({"snippets", "families"})
-    void rendersAsPythonDoes(Case expected) {
-        String text;
+    @MethodSource("snippets")
+    void rendersSnippetsAsPythonDoes(Snippet snippet) {
+        ChatFixtures.compare(
+                snippet.outcome(),
+                () -> JinjaTemplate.compile(snippet.source(), TemplateLimits.DEFAULT, ChatFixtures.CLOCK)
+                        .render(snippet.data()));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> rendersFamiliesAsPythonDoes() {
+        return tests(resource("families"));
+    }
+
+    @Test
+    void hasTheFamilies() {
+        assertThat(ChatFixtures.in(resource("families")).templates()).hasSizeGreaterThanOrEqualTo(14);
+    }
+
+    @TestFactory
+    Stream<DynamicTest> rendersOwnTemplatesAsPythonDoes() {
+        String folder = System.getProperty(OWN_TEMPLATES);
+        assumeTrue(folder != null, "set -D" + OWN_TEMPLATES + "=FOLDER to compare templates of your own");
+        return tests(Path.of(Objects.requireNonNull(folder)));
+    }
+
+    private static Stream<DynamicTest> tests(Path folder) {
+        ChatFixtures fixtures = ChatFixtures.in(folder);
+        return fixtures.templates().stream().map(name -> DynamicTest.dynamicTest(name, () -> fixtures.check(name)));
+    }
+
+    private static Path resource(String name) {
         try {
-            @SuppressWarnings("unchecked")
-            java.util.Map<String, Object> data = JSON.treeToValue(expected.data(), java.util.Map.class);
-            text = JinjaTemplate.compile(expected.source(), TemplateLimits.DEFAULT, CLOCK)
-                    .render(data);
-        } catch (ChatTemplateException e) {
-            assertThat(expected.text()).as("%s", e.getMessage()).isNull();
-            assertThat(e).hasMessageMatching("(?s)chat template, line \\d+: .+");
-            return;
-        }
-        assertThat(text).isEqualTo(expected.text());
-    }
-
-    private static @Nullable String text(JsonNode node) {
-        JsonNode text = node.get("text");
-        return text == null ? null : text.asString();
-    }
-
-    private static String resource(String name) throws IOException {
-        try (InputStream in = JinjaFixtureTest.class.getResourceAsStream("/chat/" + name)) {
-            return new String(Objects.requireNonNull(in, name).readAllBytes(), StandardCharsets.UTF_8);
+            return Path.of(Objects.requireNonNull(JinjaFixtureTest.class.getResource("/chat/" + name), name)
+                    .toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
         }
     }
 }

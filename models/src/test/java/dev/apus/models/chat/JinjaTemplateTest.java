@@ -41,6 +41,30 @@ class JinjaTemplateTest {
     }
 
     @Test
+    void continuesTheLastMessage() {
+        ChatTemplate chatMl = JinjaTemplate.chatMl();
+        // "end" stands in what the template writes after the message too.
+        for (String text : List.of("end", "", "The answer is ", "a\n", "CONTINUE_FINAL_MESSAGE_TAG")) {
+            List<Map<String, String>> messages =
+                    List.of(Map.of("role", "user", "content", "end"), Map.of("role", "assistant", "content", text));
+            assertThat(chatMl.renderContinued(Map.of("messages", messages)))
+                    .isEqualTo("<|im_start|>user\nend<|im_end|>\n<|im_start|>assistant\n" + text);
+        }
+        assertThatThrownBy(() -> chatMl.renderContinued(Map.of("messages", List.of())))
+                .isInstanceOf(ChatTemplateException.class)
+                .hasMessageContaining("must not be empty");
+        assertThatThrownBy(() -> JinjaTemplate.compile("{{ 1 }}").renderContinued(Map.of("messages", CHAT)))
+                .isInstanceOf(ChatTemplateException.class)
+                .hasMessageContaining("leaves its text out");
+    }
+
+    @Test
+    void knowsWhatTransformersAlwaysPasses() {
+        assertThat(render("{{ tools is none }}{{ documents is none }}{{ add_generation_prompt }}", Map.of()))
+                .isEqualTo("TrueTrueFalse");
+    }
+
+    @Test
     void takesEveryJsonLikeValue() {
         Map<String, Object> values = new HashMap<>();
         values.put(

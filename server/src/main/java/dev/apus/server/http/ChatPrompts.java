@@ -61,8 +61,7 @@ final class ChatPrompts {
         if (documents != null) {
             variables.put("documents", JsonBody.plain(documents));
         }
-        String text = template.render(variables);
-        return continued ? untilEndOfLast(text, messages) : text;
+        return continued ? template.renderContinued(variables) : template.render(variables);
     }
 
     private static @Nullable JsonNode tools(Fields fields) {
@@ -180,18 +179,5 @@ final class ChatPrompts {
             plain.add(JsonBody.plain(call));
         }
         return plain;
-    }
-
-    /** Cuts what the template wrote after the last message's content, as transformers does. */
-    private static String untilEndOfLast(String text, List<Object> messages) {
-        String content = messages.getLast() instanceof Map<?, ?> last ? String.valueOf(last.get("content")) : "";
-        String stripped = content.strip();
-        int at = text.lastIndexOf(stripped);
-        if (stripped.isEmpty() || at < 0) {
-            throw ApiException.invalid(
-                    "continue_final_message", "the last message's content is empty or left out by the chat template");
-        }
-        String kept = content.stripLeading();
-        return text.substring(0, at + (text.startsWith(kept, at) ? kept.length() : stripped.length()));
     }
 }
