@@ -11,6 +11,7 @@ jvm_arguments() {
     --sun-misc-unsafe-memory-access=allow   # Netty and JCTools still ask for it
     -XX:+UseCompactObjectHeaders
     -XX:MaxRAMPercentage=25
+    -Xms32m                                 # the JVM would take a 64th of the machine's memory and fill it with garbage before it collects
     -XX:+ExitOnOutOfMemoryError             # a supervisor restarts a process; nobody restarts a thread
     -Dapus.app="$1"
     -Dfile.encoding=UTF-8

@@ -1,5 +1,7 @@
 package dev.apus.server.cli;
 
+import dev.apus.models.Checkpoint;
+import dev.apus.models.Decoder;
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
 import dev.apus.scheduler.MemoryPlan;
@@ -7,15 +9,20 @@ import dev.apus.server.bench.EngineBench;
 import dev.apus.server.bench.HttpBench;
 import dev.apus.server.bench.ResidentMemory;
 import dev.apus.server.bench.SoakBench;
+import dev.apus.server.bench.StartBench;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
+import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -48,6 +55,9 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--json", description = "One JSON object instead of a table.")
     private boolean json;
 
+    @Option(names = "--start", description = "Instead: how long a start takes until it is ready, and its memory.")
+    private boolean start;
+
     @Option(
             names = "--soak",
             paramLabel = "SECONDS",
@@ -63,21 +73,57 @@ final class BenchCommand implements Callable<Integer> {
     private int clients;
 
     @Override
-    public Integer call() throws InterruptedException {
+    public Integer call() throws InterruptedException, IOException {
         Path path = model.resolve();
+        if (start) {
+            print(starts(path));
+            return 0;
+        }
         EngineOptions options = engine.options();
         try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name())) {
             if (soak != null) {
                 return soak(loaded, Duration.ofSeconds(soak));
             }
-            Map<String, Double> results = measure(loaded);
-            if (json) {
-                System.out.println(JsonMapper.shared().writeValueAsString(results));
-            } else {
-                results.forEach((name, value) -> System.out.printf(Locale.ROOT, "%-28s %10.1f%n", name, value));
-            }
+            print(measure(loaded));
         }
         return 0;
+    }
+
+    private void print(Map<String, Double> results) {
+        if (json) {
+            System.out.println(JsonMapper.shared().writeValueAsString(results));
+        } else {
+            results.forEach((name, value) -> System.out.printf(Locale.ROOT, "%-28s %10.1f%n", name, value));
+        }
+    }
+
+    /** Medians. A KV pool that nothing touched is not resident, so only the weights are taken off. */
+    private Map<String, Double> starts(Path path) throws InterruptedException, IOException {
+        StartBench bench = new StartBench(Main.class.getName(), path);
+        List<StartBench.Start> starts = new ArrayList<>();
+        for (int i = 0; i < repeats; i++) {
+            starts.add(bench.measure());
+        }
+        Map<String, Double> results = new LinkedHashMap<>();
+        results.put("ready ms", median(starts, StartBench.Start::readyMillis));
+        results.put("processor time ms", median(starts, StartBench.Start::cpuMillis));
+        if (starts.getFirst().readyBytes() > 0) {
+            double mebi = 1 << 20;
+            long weights;
+            try (Checkpoint checkpoint = Checkpoint.open(path)) {
+                weights = Decoder.weightBytes(checkpoint.config(), checkpoint.weights());
+            }
+            results.put("resident, ready MiB", median(starts, StartBench.Start::readyBytes) / mebi);
+            results.put("resident, answered MiB", median(starts, StartBench.Start::answeredBytes) / mebi);
+            results.put("weights MiB", weights / mebi);
+        }
+        return results;
+    }
+
+    private static double median(List<StartBench.Start> starts, ToLongFunction<StartBench.Start> value) {
+        long[] sorted = starts.stream().mapToLong(value).sorted().toArray();
+        int middle = sorted.length / 2;
+        return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2.0;
     }
 
     private Map<String, Double> measure(LanguageModel loaded) throws InterruptedException {
