@@ -54,6 +54,9 @@ public final class StartBench {
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();
+        // Broken off, this process takes its server along.
+        Thread hook = Thread.ofPlatform().name("apus-bench-stop").unstarted(process::destroy);
+        Runtime.getRuntime().addShutdownHook(hook);
         try {
             while (!exchange(port, "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")) {
                 if (!process.isAlive() || System.nanoTime() - started > LIMIT.toNanos()) {
@@ -78,7 +81,16 @@ public final class StartBench {
             if (!process.waitFor(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
                 process.destroyForcibly();
             }
+            removeHook(hook);
             Files.deleteIfExists(log);
+        }
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // This process is on its way out, and the hook runs: as it should.
         }
     }
 
