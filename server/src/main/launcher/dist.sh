@@ -24,15 +24,29 @@ cp server/src/main/launcher/start.sh "$image/bin/start.sh"
 cp server/src/main/launcher/apus.sh "$image/bin/apus"
 chmod +x "$image/bin/apus"
 
+# The jars are stored, not deflated: the archive packs them better as a whole, and classes load without inflating.
 # The tokenizers jar brings natives of every platform: keep this one's.
-jar=$(ls "$image"/app/tokenizers-*.jar)
-unwanted=$("$java_home/bin/jar" tf "$jar" | grep '^native/lib/[^/]*/' | grep -v "^native/lib/$os-$arch/" || true)
-if [ -n "$unwanted" ]; then
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
-  (cd "$work" && "$java_home/bin/jar" xf "$jar" && for f in $unwanted; do rm -rf "$f"; done && rm -rf cv nlp \
-    && "$java_home/bin/jar" cfM "$jar" .)
-fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for jar in "$image"/app/*.jar; do
+  rm -rf "$work/jar"
+  mkdir "$work/jar"
+  (
+    cd "$work/jar"
+    "$java_home/bin/jar" xf "$jar"
+    case "$jar" in
+      */tokenizers-*)
+        for native in native/lib/*/; do [ "$native" = "native/lib/$os-$arch/" ] || rm -rf "$native"; done
+        rm -rf cv nlp ;;
+    esac
+    "$java_home/bin/jar" c0fM "$jar" .
+  )
+done
+
+# The cache is part of the image, which may lie in a read-only folder. It holds the jars' sizes and times, which tar keeps.
+# shellcheck source=start.sh
+. server/src/main/launcher/start.sh
+make_aot "$image/runtime/bin/java" "$image/app" "$image/apus.aot" || { cat "$image/apus.aot.log" >&2; exit 1; }
 
 archive="$out/apus-$version-$os-$arch.tar.gz"
 tar -C "$out" -czf "$archive" apus

@@ -30,15 +30,16 @@ final class FloatPanels extends Panels {
     }
 
     @Override
-    void one(int panel, int from, int count, MemorySegment x, long xAt, LinearScratch scratch) {
-        for (long strip = 0; strip < ROW; strip += STRIP) {
-            one(data, offset(panel, from) + strip, count, x, xAt, scratch.sums(), (int) strip / Float.BYTES);
+    void single(int panel, MemorySegment x, long xAt, LinearScratch scratch) {
+        for (int strip = 0; strip < WIDTH; strip += STRIP) {
+            strip(data, offset(panel, 0) + 4L * strip, inFeatures, x, xAt, scratch.sums(), strip);
         }
     }
 
-    private static void one(MemorySegment data, long at, int count, MemorySegment x, long xAt, float[] sums, int sum) {
-        FloatVector s0 = FloatVector.fromArray(SPECIES, sums, sum);
-        FloatVector s1 = FloatVector.fromArray(SPECIES, sums, sum + LANES);
+    private static void strip(
+            MemorySegment data, long at, int count, MemorySegment x, long xAt, float[] sums, int sum) {
+        FloatVector s0 = FloatVector.zero(SPECIES);
+        FloatVector s1 = FloatVector.zero(SPECIES);
         for (int k = 0; k < count; k++) {
             FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 4L * k));
             s0 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, at + k * ROW, LITTLE_ENDIAN), s0);
@@ -46,44 +47,6 @@ final class FloatPanels extends Panels {
         }
         s0.intoArray(sums, sum);
         s1.intoArray(sums, sum + LANES);
-    }
-
-    @Override
-    void pair(int panel, int from, int count, MemorySegment x, long xAt, LinearScratch scratch) {
-        pair(data, offset(panel, from), offset(panel + 1, from), count, x, xAt, scratch.sums());
-    }
-
-    private static void pair(
-            MemorySegment data, long first, long second, int count, MemorySegment x, long xAt, float[] sums) {
-        FloatVector s0 = FloatVector.fromArray(SPECIES, sums, 0);
-        FloatVector s1 = FloatVector.fromArray(SPECIES, sums, LANES);
-        FloatVector s2 = FloatVector.fromArray(SPECIES, sums, 2 * LANES);
-        FloatVector s3 = FloatVector.fromArray(SPECIES, sums, 3 * LANES);
-        for (int k = 0; k < count; k++) {
-            FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 4L * k));
-            s0 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, first + k * ROW, LITTLE_ENDIAN), s0);
-            s1 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, first + k * ROW + VECTOR, LITTLE_ENDIAN), s1);
-            s2 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, second + k * ROW, LITTLE_ENDIAN), s2);
-            s3 = xk.fma(FloatVector.fromMemorySegment(SPECIES, data, second + k * ROW + VECTOR, LITTLE_ENDIAN), s3);
-        }
-        s0.intoArray(sums, 0);
-        s1.intoArray(sums, LANES);
-        s2.intoArray(sums, 2 * LANES);
-        s3.intoArray(sums, 3 * LANES);
-    }
-
-    @Override
-    void four(
-            int panel,
-            int from,
-            int count,
-            MemorySegment x,
-            long x0,
-            long x1,
-            long x2,
-            long x3,
-            LinearScratch scratch) {
-        PanelTile.four(data, offset(panel, from), count, x, x0, x1, x2, x3, scratch.sums(), 0);
     }
 
     @Override

@@ -57,23 +57,23 @@ final class HalfPanels extends Panels {
     }
 
     @Override
-    void one(int panel, int from, int count, MemorySegment x, long xAt, LinearScratch scratch) {
-        for (long strip = 0; strip < ROW; strip += STRIP) {
-            one(
+    void single(int panel, MemorySegment x, long xAt, LinearScratch scratch) {
+        for (int strip = 0; strip < WIDTH; strip += STRIP) {
+            strip(
                     data,
-                    offset(panel, from) + strip,
-                    count,
+                    offset(panel, 0) + 4L * strip,
+                    inFeatures,
                     shift(),
                     mask(),
                     factor(),
                     x,
                     xAt,
                     scratch.sums(),
-                    (int) strip / Float.BYTES);
+                    strip);
         }
     }
 
-    private static void one(
+    private static void strip(
             MemorySegment data,
             long at,
             int count,
@@ -85,122 +85,26 @@ final class HalfPanels extends Panels {
             float[] sums,
             int sum) {
         FloatVector factor = FloatVector.broadcast(SPECIES, scale);
-        FloatVector s0 = FloatVector.fromArray(SPECIES, sums, sum);
-        FloatVector s1 = FloatVector.fromArray(SPECIES, sums, sum + LANES);
+        FloatVector s0 = FloatVector.zero(SPECIES);
+        FloatVector s1 = FloatVector.zero(SPECIES);
         for (int p = 0; p < count / 2; p++) {
             IntVector v0 = IntVector.fromMemorySegment(CodeKernels.INTS, data, at + p * ROW, LITTLE_ENDIAN);
             IntVector v1 = IntVector.fromMemorySegment(CodeKernels.INTS, data, at + p * ROW + VECTOR, LITTLE_ENDIAN);
             FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 8L * p));
-            s0 = xk.fma(
-                    v0.lanewise(LSHL, 16)
-                            .lanewise(ASHR, shift)
-                            .and(mask)
-                            .reinterpretAsFloats()
-                            .mul(factor),
-                    s0);
-            s1 = xk.fma(
-                    v1.lanewise(LSHL, 16)
-                            .lanewise(ASHR, shift)
-                            .and(mask)
-                            .reinterpretAsFloats()
-                            .mul(factor),
-                    s1);
+            FloatVector w0 =
+                    v0.lanewise(LSHL, 16).lanewise(ASHR, shift).and(mask).reinterpretAsFloats();
+            FloatVector w1 =
+                    v1.lanewise(LSHL, 16).lanewise(ASHR, shift).and(mask).reinterpretAsFloats();
+            s0 = xk.fma(w0.mul(factor), s0);
+            s1 = xk.fma(w1.mul(factor), s1);
             xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 8L * p + 4));
-            s0 = xk.fma(v0.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s0);
-            s1 = xk.fma(v1.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s1);
+            w0 = v0.lanewise(ASHR, shift).and(mask).reinterpretAsFloats();
+            w1 = v1.lanewise(ASHR, shift).and(mask).reinterpretAsFloats();
+            s0 = xk.fma(w0.mul(factor), s0);
+            s1 = xk.fma(w1.mul(factor), s1);
         }
         s0.intoArray(sums, sum);
         s1.intoArray(sums, sum + LANES);
-    }
-
-    @Override
-    void pair(int panel, int from, int count, MemorySegment x, long xAt, LinearScratch scratch) {
-        long first = offset(panel, from);
-        long second = offset(panel + 1, from);
-        pair(data, first, second, count, shift(), mask(), factor(), x, xAt, scratch.sums());
-    }
-
-    private static void pair(
-            MemorySegment data,
-            long first,
-            long second,
-            int count,
-            int shift,
-            int mask,
-            float scale,
-            MemorySegment x,
-            long xAt,
-            float[] sums) {
-        FloatVector factor = FloatVector.broadcast(SPECIES, scale);
-        FloatVector s0 = FloatVector.fromArray(SPECIES, sums, 0);
-        FloatVector s1 = FloatVector.fromArray(SPECIES, sums, LANES);
-        FloatVector s2 = FloatVector.fromArray(SPECIES, sums, 2 * LANES);
-        FloatVector s3 = FloatVector.fromArray(SPECIES, sums, 3 * LANES);
-        for (int p = 0; p < count / 2; p++) {
-            IntVector v0 = IntVector.fromMemorySegment(CodeKernels.INTS, data, first + p * ROW, LITTLE_ENDIAN);
-            IntVector v1 = IntVector.fromMemorySegment(CodeKernels.INTS, data, first + p * ROW + VECTOR, LITTLE_ENDIAN);
-            IntVector v2 = IntVector.fromMemorySegment(CodeKernels.INTS, data, second + p * ROW, LITTLE_ENDIAN);
-            IntVector v3 =
-                    IntVector.fromMemorySegment(CodeKernels.INTS, data, second + p * ROW + VECTOR, LITTLE_ENDIAN);
-            FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 8L * p));
-            s0 = xk.fma(
-                    v0.lanewise(LSHL, 16)
-                            .lanewise(ASHR, shift)
-                            .and(mask)
-                            .reinterpretAsFloats()
-                            .mul(factor),
-                    s0);
-            s1 = xk.fma(
-                    v1.lanewise(LSHL, 16)
-                            .lanewise(ASHR, shift)
-                            .and(mask)
-                            .reinterpretAsFloats()
-                            .mul(factor),
-                    s1);
-            s2 = xk.fma(
-                    v2.lanewise(LSHL, 16)
-                            .lanewise(ASHR, shift)
-                            .and(mask)
-                            .reinterpretAsFloats()
-                            .mul(factor),
-                    s2);
-            s3 = xk.fma(
-                    v3.lanewise(LSHL, 16)
-                            .lanewise(ASHR, shift)
-                            .and(mask)
-                            .reinterpretAsFloats()
-                            .mul(factor),
-                    s3);
-            xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, xAt + 8L * p + 4));
-            s0 = xk.fma(v0.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s0);
-            s1 = xk.fma(v1.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s1);
-            s2 = xk.fma(v2.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s2);
-            s3 = xk.fma(v3.lanewise(ASHR, shift).and(mask).reinterpretAsFloats().mul(factor), s3);
-        }
-        s0.intoArray(sums, 0);
-        s1.intoArray(sums, LANES);
-        s2.intoArray(sums, 2 * LANES);
-        s3.intoArray(sums, 3 * LANES);
-    }
-
-    /** Four rows share the weights, so writing them to the scratch memory first costs little. */
-    @Override
-    void four(
-            int panel,
-            int from,
-            int count,
-            MemorySegment x,
-            long x0,
-            long x1,
-            long x2,
-            long x3,
-            LinearScratch scratch) {
-        for (int done = 0; done < count; done += LinearScratch.TILE_INPUTS) {
-            int step = Math.min(LinearScratch.TILE_INPUTS, count - done);
-            unpack(panel, from + done, step, scratch);
-            long skip = 4L * done;
-            PanelTile.four(scratch.weights, 0, step, x, x0 + skip, x1 + skip, x2 + skip, x3 + skip, scratch.sums(), 0);
-        }
     }
 
     @Override

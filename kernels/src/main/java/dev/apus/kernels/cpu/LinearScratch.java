@@ -8,22 +8,22 @@ final class LinearScratch {
     /** Inputs of a step of matrix times matrix: 128 * 32 floats of weight fill half an L1 cache of 32 KiB. */
     static final int TILE_INPUTS = 128;
 
-    /** Inputs of a step of matrix times vector, which keeps only scales in the L1 cache: two panels' are 12 KiB. */
-    static final int VECTOR_INPUTS = 768;
-
     /** A step of a panel as floats, {@code [TILE_INPUTS][WIDTH]}. */
     final MemorySegment weights;
 
-    /** Scales and offsets of a step of two panels, {@code [2][VECTOR_INPUTS / 32][2][WIDTH]}. */
-    final MemorySegment lines;
+    /** Scales and offsets of a step's groups, {@code [TILE_INPUTS / GRANULE][2][WIDTH]}. */
+    final float[] lines = new float[TILE_INPUTS / CodePanels.GRANULE * 2 * Panels.WIDTH];
 
-    /** Running sums, {@code [rows][WIDTH]}, at least four rows. */
-    private float[] sums;
+    /** A tile's sums over one group, {@code [PanelTile.ROWS][WIDTH]}. */
+    final float[] products = new float[PanelTile.ROWS * Panels.WIDTH];
+
+    /** Running sums, {@code [rows][WIDTH]}. */
+    private float[] sums = new float[PanelTile.ROWS * Panels.WIDTH];
+
+    private float[] inputSums = new float[0];
 
     LinearScratch(Arena arena) {
         weights = NativeMemory.allocate(arena, TILE_INPUTS * Panels.ROW);
-        lines = NativeMemory.allocate(arena, 2 * VECTOR_INPUTS / CodePanels.HALF_GROUP * CodePanels.LINE);
-        sums = new float[8 * Panels.WIDTH];
     }
 
     /** Running sums for at least the rows last reserved. */
@@ -36,5 +36,14 @@ final class LinearScratch {
         if (sums.length < rows * Panels.WIDTH) {
             sums = new float[rows * Panels.WIDTH];
         }
+    }
+
+    /** Sums of {@value CodePanels#GRANULE} inputs each, {@code [rows][inFeatures / GRANULE]}; all threads share the array. */
+    float[] inputSums() {
+        return inputSums;
+    }
+
+    void shareInputSums(float[] shared) {
+        inputSums = shared;
     }
 }

@@ -24,24 +24,8 @@ final class PanelTile {
 
     private PanelTile() {}
 
-    /** Four rows of inputs at {@code x0} to {@code x3} times a panel; sums rows from {@code sum} on. */
+    /** Four rows of inputs at {@code x0} to {@code x3} times a strip at byte {@code at}; sums rows from {@code sum} on. */
     static void four(
-            MemorySegment weights,
-            long at,
-            int count,
-            MemorySegment x,
-            long x0,
-            long x1,
-            long x2,
-            long x3,
-            float[] sums,
-            int sum) {
-        for (long strip = 0; strip < ROW; strip += Panels.STRIP) {
-            strip4(weights, at + strip, count, x, x0, x1, x2, x3, sums, sum + (int) strip / Float.BYTES);
-        }
-    }
-
-    private static void strip4(
             MemorySegment weights,
             long at,
             int count,
@@ -86,8 +70,9 @@ final class PanelTile {
         s31.intoArray(sums, sum + 3 * Panels.WIDTH + LANES);
     }
 
-    /** Eight rows of inputs, {@code stride} bytes apart, times a panel of one strip. */
-    static void eight(MemorySegment weights, int count, MemorySegment x, long x0, long stride, float[] sums, int sum) {
+    /** Eight rows of inputs, {@code stride} bytes apart, times a strip at byte {@code at}. */
+    static void eight(
+            MemorySegment weights, long at, int count, MemorySegment x, long x0, long stride, float[] sums, int sum) {
         FloatVector s00 = FloatVector.fromArray(SPECIES, sums, sum);
         FloatVector s01 = FloatVector.fromArray(SPECIES, sums, sum + LANES);
         FloatVector s10 = FloatVector.fromArray(SPECIES, sums, sum + Panels.WIDTH);
@@ -105,8 +90,8 @@ final class PanelTile {
         FloatVector s70 = FloatVector.fromArray(SPECIES, sums, sum + 7 * Panels.WIDTH);
         FloatVector s71 = FloatVector.fromArray(SPECIES, sums, sum + 7 * Panels.WIDTH + LANES);
         for (int k = 0; k < count; k++) {
-            FloatVector w0 = FloatVector.fromMemorySegment(SPECIES, weights, k * ROW, LITTLE_ENDIAN);
-            FloatVector w1 = FloatVector.fromMemorySegment(SPECIES, weights, k * ROW + VECTOR, LITTLE_ENDIAN);
+            FloatVector w0 = FloatVector.fromMemorySegment(SPECIES, weights, at + k * ROW, LITTLE_ENDIAN);
+            FloatVector w1 = FloatVector.fromMemorySegment(SPECIES, weights, at + k * ROW + VECTOR, LITTLE_ENDIAN);
             FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, x0 + 4L * k));
             s00 = xk.fma(w0, s00);
             s01 = xk.fma(w1, s01);

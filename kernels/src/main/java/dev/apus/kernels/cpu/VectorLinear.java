@@ -16,17 +16,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * A linear layer on the Vector API: outputs side by side in the lanes, inputs one after the other.
  *
- * <p>Up to four rows multiply the packed weights as they are read, which is bound by memory. More rows take the way of GEMM: a step of
- * a panel is dequantised once into the L1 cache and multiplied with all rows in register tiles (the packed panels of Goto and van de
- * Geijn, 2008). Both add {@code x[k] * w[k]} to an output in the order of k with one rounding each, so a row's bits do not depend on
- * which way its batch went.
+ * <p>One row multiplies the packed weights as they are read, which is bound by memory. More rows take the way of GEMM: a step of a
+ * panel is unpacked once into the L1 cache and multiplied with all rows in register tiles (the packed panels of Goto and van de Geijn,
+ * 2008). Both add the same products to an output in the same order, so a row's bits do not depend on which way its batch went.
  *
  * <p>Driven by one thread at a time.
  */
 final class VectorLinear implements CpuLinear, CpuPool.Task {
-    /** Most rows that multiply packed weights directly. */
-    private static final int DIRECT_ROWS = 4;
-
     /** Products below which a part costs less than handing it to another thread: some microseconds. */
     private static final long MIN_PART = 64 * 1024;
 
@@ -44,6 +40,8 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
     private final int outFeatures;
     private final int inFeatures;
     private final LinearScratch[] scratch;
+    /** Whether any part needs sums of its inputs. */
+    private final boolean grouped;
 
     private MemorySegment out = MemorySegment.NULL;
     private MemorySegment x = MemorySegment.NULL;
@@ -79,6 +77,7 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
             panels += parts[i].panels();
         }
         outFeatures = row;
+        grouped = Arrays.stream(parts).anyMatch(part -> part.group() > 0);
         partOfPanel = new int[panels];
         panelInPart = new int[panels];
         int panel = 0;
@@ -148,7 +147,10 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
         this.accumulate = accumulate;
         int panels = partOfPanel.length;
         chunks = 1;
-        if (rows > DIRECT_ROWS) {
+        if (grouped) {
+            sumInputs();
+        }
+        if (rows > 1) {
             chunks = Math.clamp(2L * pool.threads() / panels, 1, Math.max(1, rows / MIN_CHUNK_ROWS));
             for (LinearScratch memory : scratch) {
                 memory.reserve((rows + PanelTile.ROWS) / PanelTile.ROWS * PanelTile.ROWS);
@@ -167,9 +169,8 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
         int unit = CpuPool.start(part, partCount, units, 1);
         while (unit < end) {
             if (rows == 1) {
-                unit += single(unit, end, memory);
-            } else if (rows <= DIRECT_ROWS) {
-                few(unit++, memory);
+                parts[partOfPanel[unit]].single(panelInPart[unit], x, xOffset, memory);
+                finish(unit++, 0, memory.sums(), 0);
             } else {
                 int chunk = unit % chunks;
                 int from = CpuPool.start(chunk, chunks, rows, PanelTile.ROWS);
@@ -182,79 +183,98 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
         }
     }
 
-    /** One row times one panel, or two where the next is of the same part; returns how many. */
-    private int single(int panel, int end, LinearScratch memory) {
-        Panels part = parts[partOfPanel[panel]];
-        boolean pair = Panels.PAIRS && panel + 1 < end && partOfPanel[panel + 1] == partOfPanel[panel];
-        Arrays.fill(memory.sums(), 0, 2 * Panels.WIDTH, 0);
-        for (int k = 0; k < inFeatures; k += LinearScratch.VECTOR_INPUTS) {
-            int count = Math.min(LinearScratch.VECTOR_INPUTS, inFeatures - k);
-            if (pair) {
-                part.pair(panelInPart[panel], k, count, x, xOffset + 4L * k, memory);
-            } else {
-                part.one(panelInPart[panel], k, count, x, xOffset + 4L * k, memory);
+    /** Sums every {@link CodePanels#GRANULE} inputs, in one order whatever the number of rows. */
+    private void sumInputs() {
+        int granules = inFeatures / CodePanels.GRANULE;
+        float[] sums = scratch[0].inputSums();
+        if (sums.length < rows * granules) {
+            sums = new float[rows * granules];
+            for (LinearScratch memory : scratch) {
+                memory.shareInputSums(sums);
             }
         }
-        finish(panel, 0, memory.sums(), 0);
-        if (pair) {
-            finish(panel + 1, 0, memory.sums(), Panels.WIDTH);
-        }
-        return pair ? 2 : 1;
-    }
-
-    /** Up to four rows times one panel; the last row stands in for missing ones. */
-    private void few(int panel, LinearScratch memory) {
-        float[] sums = memory.sums();
-        Arrays.fill(sums, 0, DIRECT_ROWS * Panels.WIDTH, 0);
-        for (int k = 0; k < inFeatures; k += LinearScratch.VECTOR_INPUTS) {
-            int count = Math.min(LinearScratch.VECTOR_INPUTS, inFeatures - k);
-            parts[partOfPanel[panel]].four(
-                    panelInPart[panel], k, count, x, xAt(0, k), xAt(1, k), xAt(2, k), xAt(3, k), memory);
-        }
         for (int r = 0; r < rows; r++) {
-            finish(panel, r, sums, r * Panels.WIDTH);
+            for (int g = 0; g < granules; g++) {
+                long at = xOffset + 4 * ((long) r * xStride + (long) g * CodePanels.GRANULE);
+                FloatVector sum = FloatVector.fromMemorySegment(SPECIES, x, at, LITTLE_ENDIAN);
+                for (int i = LANES; i < CodePanels.GRANULE; i += LANES) {
+                    sum = sum.add(FloatVector.fromMemorySegment(SPECIES, x, at + 4L * i, LITTLE_ENDIAN));
+                }
+                sums[r * granules + g] = VectorMath.sum(sum);
+            }
         }
-    }
-
-    /** Offset of an input of a row, or of the last row if there is no such row. */
-    private long xAt(int row, int k) {
-        return xOffset + 4 * ((long) Math.min(row, rows - 1) * xStride + k);
     }
 
     private void many(int panel, int from, int to, LinearScratch memory) {
         float[] sums = memory.sums();
         Arrays.fill(sums, 0, (to - from + PanelTile.ROWS - 1) / PanelTile.ROWS * PanelTile.ROWS * Panels.WIDTH, 0);
+        Panels part = parts[partOfPanel[panel]];
         for (int k = 0; k < inFeatures; k += LinearScratch.TILE_INPUTS) {
             int count = Math.min(LinearScratch.TILE_INPUTS, inFeatures - k);
-            parts[partOfPanel[panel]].unpack(panelInPart[panel], k, count, memory);
-            tiles(k, count, from, to, memory);
+            part.unpack(panelInPart[panel], k, count, memory);
+            for (int strip = 0; strip < Panels.WIDTH; strip += Panels.STRIP) {
+                for (int r = from; r < to; r += PanelTile.ROWS) {
+                    int sum = (r - from) * Panels.WIDTH + strip;
+                    if (part.group() == 0) {
+                        tile(4L * strip, k, count, r, to, memory, sums, sum);
+                    } else {
+                        groups(part.group(), strip, k, count, r, to, memory, sum);
+                    }
+                }
+            }
         }
         for (int r = from; r < to; r++) {
             finish(panel, r, sums, (r - from) * Panels.WIDTH);
         }
     }
 
-    private void tiles(int k, int count, int from, int to, LinearScratch memory) {
-        int r = from;
-        if (PanelTile.ROWS == 8) {
-            for (; r + 8 <= to; r += 8) {
-                PanelTile.eight(
-                        memory.weights, count, x, xAt(r, k), 4L * xStride, memory.sums(), (r - from) * Panels.WIDTH);
-            }
+    /** A tile of rows and one strip over a step of groups. */
+    private void groups(int group, int strip, int k, int count, int row, int to, LinearScratch memory, int sum) {
+        int granules = group / CodePanels.GRANULE;
+        int stride = inFeatures / CodePanels.GRANULE;
+        float[] products = memory.products;
+        for (int g = 0; g < count / group; g++) {
+            Arrays.fill(products, 0);
+            int input = k + g * group;
+            tile(4L * strip + (long) g * group * Panels.ROW, input, group, row, to, memory, products, 0);
+            CodeKernels.fold(
+                    products,
+                    memory.lines,
+                    g * 2 * Panels.WIDTH + strip,
+                    memory.inputSums(),
+                    row * stride + input / CodePanels.GRANULE,
+                    stride,
+                    granules,
+                    Math.min(PanelTile.ROWS, to - row),
+                    memory.sums(),
+                    sum);
         }
-        for (; r < to; r += 4) {
+    }
+
+    /** A tile of rows and one strip over {@code count} inputs from {@code k} on. */
+    private void tile(long weight, int k, int count, int row, int to, LinearScratch memory, float[] sums, int sum) {
+        if (PanelTile.ROWS == 8 && row + 8 <= to) {
+            PanelTile.eight(memory.weights, weight, count, x, xAt(row, k), 4L * xStride, sums, sum);
+            return;
+        }
+        for (int r = row; r < Math.min(to, row + PanelTile.ROWS); r += 4) {
             PanelTile.four(
                     memory.weights,
-                    0,
+                    weight,
                     count,
                     x,
                     xAt(r, k),
                     xAt(r + 1, k),
                     xAt(r + 2, k),
                     xAt(r + 3, k),
-                    memory.sums(),
-                    (r - from) * Panels.WIDTH);
+                    sums,
+                    sum + (r - row) * Panels.WIDTH);
         }
+    }
+
+    /** Offset of an input of a row, or of the last row if there is no such row: a tile's missing rows are computed and dropped. */
+    private long xAt(int row, int k) {
+        return xOffset + 4 * ((long) Math.min(row, rows - 1) * xStride + k);
     }
 
     /** Adds the bias to a row's sums of one panel and writes them to their outputs. */

@@ -1,5 +1,7 @@
 package dev.apus.server.cli;
 
+import dev.apus.models.Checkpoint;
+import dev.apus.models.Decoder;
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
 import dev.apus.scheduler.MemoryPlan;
@@ -7,16 +9,20 @@ import dev.apus.server.bench.EngineBench;
 import dev.apus.server.bench.HttpBench;
 import dev.apus.server.bench.ResidentMemory;
 import dev.apus.server.bench.SoakBench;
+import dev.apus.server.bench.StartBench;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
+import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -53,6 +59,9 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--json", description = "One JSON object instead of a table.")
     private boolean json;
 
+    @Option(names = "--start", description = "Instead: how long a start takes until it is ready, and its memory.")
+    private boolean start;
+
     @Option(
             names = "--soak",
             paramLabel = "SECONDS",
@@ -68,19 +77,49 @@ final class BenchCommand implements Callable<Integer> {
     private int clients;
 
     @Override
-    public Integer call() throws InterruptedException {
+    public Integer call() throws InterruptedException, IOException {
         Path path = model.resolve();
+        if (start) {
+            finish(starts(path));
+            return 0;
+        }
         EngineOptions options = engine.options();
         try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name())) {
             if (soak != null) {
                 return soak(loaded, Duration.ofSeconds(soak));
             }
-            Map<String, Double> results = measure(loaded);
-            if (json) {
-                System.out.println(JsonMapper.shared().writeValueAsString(results));
-            }
+            finish(measure(loaded));
         }
         return 0;
+    }
+
+    /** Medians. A KV pool that nothing touched is not resident, so only the weights are taken off. */
+    private Map<String, Double> starts(Path path) throws InterruptedException, IOException {
+        StartBench bench = new StartBench(Main.class.getName(), path);
+        List<StartBench.Start> starts = new ArrayList<>();
+        for (int i = 0; i < repeats; i++) {
+            starts.add(bench.measure());
+        }
+        Map<String, Double> results = new LinkedHashMap<>();
+        record(results, "ready ms", median(starts, StartBench.Start::readyMillis));
+        record(results, "processor time ms", median(starts, StartBench.Start::cpuMillis));
+        if (starts.getFirst().readyBytes() > 0) {
+            double mebi = 1 << 20;
+            long weights;
+            try (Checkpoint checkpoint = Checkpoint.open(path)) {
+                weights = Decoder.weightBytes(checkpoint.config(), checkpoint.weights());
+            }
+            record(results, "resident, ready MiB", median(starts, StartBench.Start::readyBytes) / mebi);
+            record(results, "resident, answered MiB", median(starts, StartBench.Start::answeredBytes) / mebi);
+            record(results, "weights MiB", weights / mebi);
+        }
+        return results;
+    }
+
+    private static double median(List<StartBench.Start> starts, ToLongFunction<StartBench.Start> value) {
+        long[] sorted = starts.stream().mapToLong(value).sorted().toArray();
+        int middle = sorted.length / 2;
+        return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2.0;
     }
 
     private Map<String, Double> measure(LanguageModel loaded) throws InterruptedException {
@@ -127,6 +166,13 @@ final class BenchCommand implements Callable<Integer> {
         results.put(name, value);
         if (!json) {
             System.out.printf(Locale.ROOT, "%-28s %10.1f%n", name, value);
+        }
+    }
+
+    /** The rows were printed as they came, if not wanted as one object. */
+    private void finish(Map<String, Double> results) {
+        if (json) {
+            System.out.println(JsonMapper.shared().writeValueAsString(results));
         }
     }
 

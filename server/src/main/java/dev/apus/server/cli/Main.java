@@ -2,7 +2,9 @@ package dev.apus.server.cli;
 
 import dev.apus.loaders.CheckpointException;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -20,21 +22,25 @@ import picocli.CommandLine.HelpCommand;
         description = "High-throughput LLM inference server on the JVM.",
         mixinStandardHelpOptions = true,
         versionProvider = Version.class,
-        subcommands = {
-            ServeCommand.class,
-            ChatCommand.class,
-            RunCommand.class,
-            DownloadCommand.class,
-            BenchCommand.class,
-            DoctorCommand.class,
-            TestCommand.class,
-            DistCommand.class,
-            HelpCommand.class,
-        },
         footer = {"", "apus COMMAND --help tells the options of a command."})
 public final class Main implements Runnable {
     /** Exit status for a fault of the user's: a bad option, a missing model, a busy port. */
     private static final int USER_ERROR = 1;
+
+    /** In the order of the help. */
+    private static final List<Entry> COMMANDS = List.of(
+            new Entry("serve", ServeCommand::new),
+            new Entry("chat", ChatCommand::new),
+            new Entry("run", RunCommand::new),
+            new Entry("download", DownloadCommand::new),
+            new Entry("bench", BenchCommand::new),
+            new Entry("doctor", DoctorCommand::new),
+            new Entry("test", TestCommand::new),
+            new Entry("dist", DistCommand::new),
+            new Entry("aot-train", AotTrainCommand::new),
+            new Entry("help", HelpCommand::new));
+
+    private record Entry(String name, Supplier<Object> command) {}
 
     @CommandLine.Spec
     private CommandLine.Model.@Nullable CommandSpec spec;
@@ -46,10 +52,12 @@ public final class Main implements Runnable {
 
     /** Runs a command line; the exit status is 0 for success, 1 for failure, 2 for wrong usage. */
     static int run(Map<String, String> environment, String... args) {
-        CommandLine commands = commands();
+        CommandLine commands = commands(args.length == 0 ? "" : args[0]);
         try {
             Settings settings = Settings.read(environment, args);
-            settings.checkKeys(commands);
+            if (settings.hasFile()) {
+                settings.checkKeys(commands(""));
+            }
             commands.setDefaultValueProvider(settings);
             commands.getSubcommands().values().forEach(c -> c.setDefaultValueProvider(settings));
         } catch (IllegalArgumentException e) {
@@ -59,11 +67,23 @@ public final class Main implements Runnable {
         return commands.execute(args);
     }
 
-    static CommandLine commands() {
+    /**
+     * The command line with the subcommand of that name, or with all if there is none: reading the annotations of one takes a
+     * noticeable part of a start.
+     */
+    static CommandLine commands(String name) {
         CommandLine commands = new CommandLine(new Main());
-        CommandLine completion = new CommandLine(new AutoComplete.GenerateCompletion());
-        completion.getCommandSpec().usageMessage().hidden(false);
-        commands.addSubcommand("completion", completion);
+        boolean one = COMMANDS.stream().anyMatch(entry -> entry.name.equals(name) && !name.equals("help"));
+        for (Entry entry : COMMANDS) {
+            if (!one || entry.name.equals(name)) {
+                commands.addSubcommand(entry.name, entry.command.get());
+            }
+        }
+        if (!one) {
+            CommandLine completion = new CommandLine(new AutoComplete.GenerateCompletion());
+            completion.getCommandSpec().usageMessage().hidden(false);
+            commands.addSubcommand("completion", completion);
+        }
         commands.setCaseInsensitiveEnumValuesAllowed(true);
         commands.setAbbreviatedOptionsAllowed(false);
         commands.setUsageHelpAutoWidth(true);

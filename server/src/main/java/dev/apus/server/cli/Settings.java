@@ -87,6 +87,11 @@ final class Settings implements IDefaultValueProvider {
         return values;
     }
 
+    /** Whether a file was named. */
+    boolean hasFile() {
+        return !fileName.isEmpty();
+    }
+
     /**
      * Refuses keys of the file that no command knows.
      *

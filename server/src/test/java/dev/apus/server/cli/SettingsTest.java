@@ -19,7 +19,7 @@ class SettingsTest {
 
     private static String value(Settings settings, String option) {
         CommandSpec serve = Objects.requireNonNull(
-                        Main.commands().getSubcommands().get("serve"))
+                        Main.commands("").getSubcommands().get("serve"))
                 .getCommandSpec();
         return String.valueOf(settings.defaultValue(serve.findOption(option)));
     }
@@ -36,7 +36,7 @@ class SettingsTest {
         assertThat(value(settings, "--max-model-len")).isEqualTo("128");
         assertThat(value(settings, "--host")).isEqualTo("null");
         CommandSpec serve = Objects.requireNonNull(
-                        Main.commands().getSubcommands().get("serve"))
+                        Main.commands("").getSubcommands().get("serve"))
                 .getCommandSpec();
         assertThat(settings.defaultValue(serve.positionalParameters().getFirst()))
                 .isEqualTo("some/folder");
@@ -53,7 +53,7 @@ class SettingsTest {
     void anUnknownKeyIsRefused() throws IOException {
         Path file = file("prot: 9000\n");
         Settings settings = Settings.read(Map.of(), "serve", "--config=" + file);
-        assertThatThrownBy(() -> settings.checkKeys(Main.commands()))
+        assertThatThrownBy(() -> settings.checkKeys(Main.commands("")))
                 .hasMessageContaining("unknown key 'prot'")
                 .hasMessageContaining("port");
     }
@@ -74,7 +74,7 @@ class SettingsTest {
     @Test
     void everyCommandHasHelp() {
         for (Map.Entry<String, CommandLine> command :
-                Main.commands().getSubcommands().entrySet()) {
+                Main.commands("").getSubcommands().entrySet()) {
             assertThat(command.getValue().getUsageMessage())
                     .as(command.getKey())
                     .contains("Usage: apus ")
