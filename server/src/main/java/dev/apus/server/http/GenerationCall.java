@@ -4,11 +4,13 @@ import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.Engine;
 import dev.apus.scheduler.EngineEvent;
 import dev.apus.scheduler.EngineEvent.Failed;
+import dev.apus.scheduler.EngineEvent.Finished;
 import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Request;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -64,6 +66,7 @@ final class GenerationCall {
     void start(EventPump pump) {
         inFlight.add(this);
         exchange.onWritable(this::emit);
+        exchange.onAnswered(() -> inFlight.remove(this));
         exchange.onDisconnect(this::cancel);
         try {
             for (Choice choice : choices) {
@@ -74,6 +77,7 @@ final class GenerationCall {
                 }
             }
         } catch (QueueFullException e) {
+            metrics.rejected();
             failLater(new ApiException(
                     429, "the server is busy: " + e.getMessage(), null, "queue_full", e.retryAfterSeconds()));
         } catch (IllegalArgumentException e) {
@@ -92,8 +96,7 @@ final class GenerationCall {
         try {
             take(choice, event);
         } catch (RuntimeException e) {
-            LOG.error("the answer to request {} could not be made", exchange.requestId(), e);
-            fail(new ApiException(500, "the answer could not be made", null, "internal_error", 0));
+            failInternally(e);
         }
         if (!choice.queued() && choice.hasNews()) {
             choice.queued(true);
@@ -113,10 +116,11 @@ final class GenerationCall {
                 }
             }
             case EngineEvent.PromptLogprobs logprobs -> choice.add(logprobs);
-            case EngineEvent.Finished finished -> {
+            case Finished finished -> {
                 choice.add(finished);
                 endedChoices++;
                 metrics.finished(choice.request(), finished, choice.finishReason(), spec.n());
+                tellPromptDone(choice);
             }
             case Failed failed -> {
                 choice.add(failed);
@@ -127,6 +131,29 @@ final class GenerationCall {
                 }
             }
         }
+    }
+
+    /** Tells the metrics of a prompt whose last choice has ended. */
+    private void tellPromptDone(Choice last) {
+        int first = last.index() - last.index() % spec.n();
+        int most = 0;
+        for (Choice choice : choices.subList(first, first + spec.n())) {
+            Finished end = choice.finished();
+            if (end == null) {
+                return;
+            }
+            most = Math.max(most, end.generatedTokens());
+        }
+        metrics.promptDone(most);
+    }
+
+    private void failInternally(RuntimeException cause) {
+        LOG.error("the answer to request {} could not be made", exchange.requestId(), cause);
+        fail(internalError());
+    }
+
+    private static ApiException internalError() {
+        return new ApiException(500, "the answer could not be made", null, "internal_error", 0);
     }
 
     private static ApiException toError(Failed failed) {
@@ -141,12 +168,32 @@ final class GenerationCall {
         if (closed) {
             return;
         }
-        if (spec.stream()) {
-            emitStream();
-        } else if (endedChoices == choices.size()) {
-            close();
-            // The whole answer may be long: the event loop has other connections.
-            workers.execute(() -> exchange.respondJson(200, writer.whole(choices)));
+        try {
+            if (spec.stream()) {
+                emitStream();
+            } else if (endedChoices == choices.size()) {
+                emitWhole();
+            }
+        } catch (RuntimeException e) {
+            // Other answers wait for this event loop: one that cannot be made must not take them along.
+            failInternally(e);
+        }
+    }
+
+    /** The whole answer may be long and the event loop has other connections, so it is made on a virtual thread. */
+    private void emitWhole() {
+        closed = true;
+        try {
+            workers.execute(() -> {
+                try {
+                    exchange.respondJson(200, writer.whole(choices));
+                } catch (RuntimeException | OutOfMemoryError e) {
+                    LOG.error("the answer to request {} could not be made", exchange.requestId(), e);
+                    exchange.respond(internalError());
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            exchange.respond(ApiException.unavailable("the server is closed"));
         }
     }
 
@@ -166,7 +213,7 @@ final class GenerationCall {
         }
         news.clear();
         if (sentChoices == choices.size() && endedChoices == choices.size()) {
-            close();
+            closed = true;
             if (spec.includeUsage()) {
                 writer.usageChunk(out, choices);
             }
@@ -196,7 +243,7 @@ final class GenerationCall {
             return;
         }
         abortAll();
-        close();
+        closed = true;
         if (exchange.streamStarted()) {
             exchange.event().raw("data: ").raw(error.json()).raw("\n\n").raw(DONE);
             exchange.endStream();
@@ -210,8 +257,9 @@ final class GenerationCall {
         cancelled = true;
         if (!closed) {
             abortAll();
-            close();
+            closed = true;
         }
+        inFlight.remove(this);
     }
 
     /** Aborts all choices in the engine: they end as aborted. Any thread. */
@@ -219,10 +267,5 @@ final class GenerationCall {
         for (Choice choice : choices) {
             engine.abort(choice.request().id());
         }
-    }
-
-    private void close() {
-        closed = true;
-        inFlight.remove(this);
     }
 }

@@ -55,9 +55,7 @@ public final class HttpServer implements AutoCloseable {
     /** After aborted requests: time for their last chunks to go out. */
     private static final Duration LAST_WORDS = Duration.ofSeconds(2);
 
-    private static final byte[] TOO_MANY = ("HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n"
-                    + "content-length: 0\r\nconnection: close\r\n\r\n")
-            .getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] TOO_MANY = tooMany();
 
     private final HttpOptions options;
     private final MultiThreadIoEventLoopGroup loops;
@@ -172,6 +170,15 @@ public final class HttpServer implements AutoCloseable {
                     cause);
         }
         return bound.channel();
+    }
+
+    private static byte[] tooMany() {
+        ApiException error = ApiException.unavailable("the server has as many connections as it may");
+        String body = new String(error.json(), StandardCharsets.US_ASCII);
+        return ("HTTP/1.1 503 Service Unavailable\r\nretry-after: " + error.retryAfterSeconds()
+                        + "\r\ncontent-type: application/json\r\ncontent-length: " + body.length()
+                        + "\r\nconnection: close\r\n\r\n" + body)
+                .getBytes(StandardCharsets.US_ASCII);
     }
 
     /** Sets up a connection, or turns it away if there are too many. */
