@@ -116,8 +116,10 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
         Exchange exchange = new Exchange(context, this, request, HttpUtil.isKeepAlive(request));
         current = exchange;
         receiving = true;
+        boolean understood = false;
         try {
             checkHead(request);
+            understood = true;
             if (dispatcher.isDraining()) {
                 exchange.closeAfter();
             }
@@ -129,16 +131,19 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
                 context.writeAndFlush(Unpooled.wrappedBuffer(CONTINUE), context.voidPromise());
             }
         } catch (ApiException e) {
-            answerEarly(exchange, request, e);
+            answerEarly(exchange, request, e, understood);
         }
     }
 
-    /** A refusal before the body was read: if there is one, the connection ends, for it may be large. */
-    private void answerEarly(Exchange exchange, HttpRequest request, ApiException error) {
+    /**
+     * A refusal before the body was read: if there is one, the connection ends, for it may be large. It ends too where the head itself is
+     * wrong: what follows may be read differently by a proxy in front.
+     */
+    private void answerEarly(Exchange exchange, HttpRequest request, ApiException error, boolean understood) {
         boolean hasBody = HttpUtil.isTransferEncodingChunked(request) || HttpUtil.getContentLength(request, 0L) > 0;
         receiving = false;
         skipping = true;
-        if (hasBody) {
+        if (hasBody || !understood) {
             refusing = true;
             exchange.closeAfter();
         }

@@ -15,6 +15,8 @@ import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
@@ -64,6 +66,7 @@ public final class HttpServer implements AutoCloseable {
     private final InFlight inFlight = new InFlight();
     private final Dispatcher dispatcher;
     private final AtomicInteger connections = new AtomicInteger();
+    private final ChannelGroup open;
     private final Channel listening;
 
     private HttpServer(ServedModel model, HttpOptions options) {
@@ -73,6 +76,8 @@ public final class HttpServer implements AutoCloseable {
                 options.ioThreadsOrAutomatic(),
                 new DefaultThreadFactory("apus-http", true),
                 epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+        // Channels that come while it is closed are closed at once.
+        open = new DefaultChannelGroup(loops.next(), true);
         workers = Executors.newThreadPerTaskExecutor(
                 Thread.ofVirtual().name("apus-http-worker-", 0).factory());
         metrics = new ServerMetrics(model);
@@ -131,6 +136,8 @@ public final class HttpServer implements AutoCloseable {
         beginShutdown();
         listening.close().awaitUninterruptibly();
         inFlight.abortAll();
+        // An epoll loop that ends does not reliably close its channels: their clients would wait for ever.
+        open.close().awaitUninterruptibly(LAST_WORDS.toMillis());
         workers.shutdown();
         loops.shutdownGracefully(0, LAST_WORDS.toMillis(), TimeUnit.MILLISECONDS)
                 .awaitUninterruptibly();
@@ -185,6 +192,7 @@ public final class HttpServer implements AutoCloseable {
     private final class Connections extends ChannelInitializer<SocketChannel> {
         @Override
         protected void initChannel(SocketChannel channel) {
+            open.add(channel);
             channel.closeFuture().addListener(closed -> connections.decrementAndGet());
             if (connections.incrementAndGet() > options.maxConnections()) {
                 channel.writeAndFlush(Unpooled.wrappedBuffer(TOO_MANY)).addListener(ChannelFutureListener.CLOSE);

@@ -16,7 +16,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class MalformedHttpTest {
     private static final String JSON = "Content-Type: application/json\r\n";
 
-    private final ServerFixture fixture = new ServerFixture(options -> options.readTimeout(Duration.ofMillis(100)));
+    private final ServerFixture fixture = new ServerFixture(
+            options -> options.readTimeout(Duration.ofMillis(100)).idleTimeout(Duration.ofMillis(200)));
 
     @AfterEach
     void close() {
