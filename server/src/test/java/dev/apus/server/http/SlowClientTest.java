@@ -75,7 +75,7 @@ class SlowClientTest {
     /** Answers to a client that only asks may not pile up: it is asked to read before it is answered further. */
     @Test
     void pipelinedRequestsWaitForAClientThatDoesNotRead() throws Exception {
-        int requests = 3000;
+        int requests = 400;
         try (ServerFixture fixture = new ServerFixture();
                 RawClient slow = new RawClient(fixture.server, SMALL);
                 RawClient other = fixture.connect()) {
