@@ -79,7 +79,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     public void channelRead(ChannelHandlerContext context, Object message) {
         if (refusing || !(message instanceof HttpObject)) {
             ReferenceCountUtil.release(message);
-        } else if (!handlingWaiting && waiting.isEmpty() && (current == null || receiving || skipping)) {
+        } else if (!handlingWaiting && waiting.isEmpty() && mayHandle(context)) {
             handle(context, message);
         } else {
             waiting.add(message);
@@ -87,6 +87,11 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
                 context.channel().config().setAutoRead(false);
             }
         }
+    }
+
+    /** A part of the request at hand, or a new request of a client that reads its answers. */
+    private boolean mayHandle(ChannelHandlerContext context) {
+        return receiving || skipping || (current == null && context.channel().isWritable());
     }
 
     private void handle(ChannelHandlerContext context, Object message) {
@@ -111,8 +116,10 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
         Exchange exchange = new Exchange(context, this, request, HttpUtil.isKeepAlive(request));
         current = exchange;
         receiving = true;
+        boolean understood = false;
         try {
             checkHead(request);
+            understood = true;
             if (dispatcher.isDraining()) {
                 exchange.closeAfter();
             }
@@ -124,16 +131,19 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
                 context.writeAndFlush(Unpooled.wrappedBuffer(CONTINUE), context.voidPromise());
             }
         } catch (ApiException e) {
-            answerEarly(exchange, request, e);
+            answerEarly(exchange, request, e, understood);
         }
     }
 
-    /** A refusal before the body was read: if there is one, the connection ends, for it may be large. */
-    private void answerEarly(Exchange exchange, HttpRequest request, ApiException error) {
+    /**
+     * A refusal before the body was read: if there is one, the connection ends, for it may be large. It ends too where the head itself is
+     * wrong: what follows may be read differently by a proxy in front.
+     */
+    private void answerEarly(Exchange exchange, HttpRequest request, ApiException error, boolean understood) {
         boolean hasBody = HttpUtil.isTransferEncodingChunked(request) || HttpUtil.getContentLength(request, 0L) > 0;
         receiving = false;
         skipping = true;
-        if (hasBody) {
+        if (hasBody || !understood) {
             refusing = true;
             exchange.closeAfter();
         }
@@ -264,13 +274,13 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
         if (!context.channel().isActive()) {
             return;
         }
+        armIdle(context);
         if (!keepAlive) {
             refusing = true;
             releaseAll();
             endOutput(context);
             return;
         }
-        armIdle(context);
         if (!handlingWaiting) {
             handleWaiting(context);
         }
@@ -279,7 +289,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     private void handleWaiting(ChannelHandlerContext context) {
         handlingWaiting = true;
         try {
-            while (!waiting.isEmpty() && !refusing && (current == null || receiving || skipping)) {
+            while (!waiting.isEmpty() && !refusing && mayHandle(context)) {
                 handle(context, waiting.remove());
             }
         } finally {
@@ -311,6 +321,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
             Exchange exchange = current;
             if (exchange != null) {
                 exchange.writable();
+            } else if (!handlingWaiting) {
+                handleWaiting(context);
             }
         } else if (stallTimer == null) {
             long millis = dispatcher.options().stallTimeout().toMillis();
@@ -393,7 +405,16 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     private void armIdle(ChannelHandlerContext context) {
         cancel(idleTimer);
         long millis = dispatcher.options().idleTimeout().toMillis();
-        idleTimer = context.executor().schedule(() -> context.close(), millis, TimeUnit.MILLISECONDS);
+        idleTimer = context.executor().schedule(() -> idle(context), millis, TimeUnit.MILLISECONDS);
+    }
+
+    private void idle(ChannelHandlerContext context) {
+        if (context.channel().isWritable()) {
+            context.close();
+        } else {
+            // It still takes a long answer; whether it does is the stall timer's business.
+            armIdle(context);
+        }
     }
 
     private static void cancel(@Nullable ScheduledFuture<?> timer) {

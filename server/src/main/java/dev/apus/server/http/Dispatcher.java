@@ -18,7 +18,10 @@ import org.slf4j.LoggerFactory;
 final class Dispatcher {
     private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
     private static final String CORS_METHODS = "GET, POST, OPTIONS";
-    private static final String CORS_HEADERS = "authorization, content-type, x-request-id";
+    /** All: OpenAI's clients send headers of their own from a page; the asterisk alone would leave out the first. */
+    private static final String CORS_HEADERS = "authorization, *";
+
+    private static final String CORS_EXPOSED = "x-request-id, retry-after, warning";
 
     private final HttpOptions options;
     private final List<Route> routes;
@@ -185,6 +188,8 @@ final class Dispatcher {
             exchange.header("access-control-allow-methods", CORS_METHODS);
             exchange.header("access-control-allow-headers", CORS_HEADERS);
             exchange.header("access-control-max-age", "600");
+        } else {
+            exchange.header("access-control-expose-headers", CORS_EXPOSED);
         }
     }
 

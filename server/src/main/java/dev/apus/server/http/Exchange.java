@@ -45,10 +45,12 @@ final class Exchange {
     private boolean headWritten;
     private boolean ended;
     private int status;
+    private long receivedBytes;
     private long sentBytes;
     private volatile @Nullable Runnable onDisconnect;
     private volatile boolean disconnected;
     private volatile @Nullable Runnable onWritable;
+    private volatile @Nullable Runnable onAnswered;
 
     Exchange(ChannelHandlerContext context, ConnectionHandler connection, HttpRequest request, boolean keepAlive) {
         this.context = context;
@@ -95,6 +97,7 @@ final class Exchange {
 
     void body(byte[] bytes) {
         body = bytes;
+        receivedBytes = Math.max(receivedBytes, bytes.length);
     }
 
     /** The route's path for metrics. */
@@ -108,6 +111,11 @@ final class Exchange {
 
     int status() {
         return status;
+    }
+
+    /** Bytes of the request's body. */
+    long receivedBytes() {
+        return receivedBytes;
     }
 
     long sentBytes() {
@@ -144,6 +152,11 @@ final class Exchange {
     /** What to do when a slow client has read what was written; runs on the event loop. */
     void onWritable(Runnable action) {
         onWritable = action;
+    }
+
+    /** What to do when the last byte of the answer has left for the client, or never will; runs on the event loop. */
+    void onAnswered(Runnable action) {
+        onAnswered = action;
     }
 
     boolean isWritable() {
@@ -187,7 +200,7 @@ final class Exchange {
         if (bodyAllowed && !method.equals(HttpMethod.HEAD)) {
             out.writeBytes(content);
         }
-        write(out);
+        writeLast(out);
         connection.answered(this, keepAlive);
     }
 
@@ -222,7 +235,7 @@ final class Exchange {
         } else {
             keepAlive = false;
         }
-        write(out);
+        writeLast(out);
         connection.answered(this, keepAlive);
     }
 
@@ -290,6 +303,16 @@ final class Exchange {
     private void write(ByteBuf out) {
         sentBytes += out.readableBytes();
         context.writeAndFlush(out, context.voidPromise());
+    }
+
+    private void writeLast(ByteBuf out) {
+        Runnable action = onAnswered;
+        if (action == null) {
+            write(out);
+        } else {
+            sentBytes += out.readableBytes();
+            context.writeAndFlush(out).addListener(written -> action.run());
+        }
     }
 
     private StringBuilder head(int answerStatus) {

@@ -4,11 +4,13 @@ import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.Engine;
 import dev.apus.scheduler.EngineEvent;
 import dev.apus.scheduler.EngineEvent.Failed;
+import dev.apus.scheduler.EngineEvent.Finished;
 import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Request;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -64,6 +66,7 @@ final class GenerationCall {
     void start(EventPump pump) {
         inFlight.add(this);
         exchange.onWritable(this::emit);
+        exchange.onAnswered(() -> inFlight.remove(this));
         exchange.onDisconnect(this::cancel);
         try {
             for (Choice choice : choices) {
@@ -74,6 +77,7 @@ final class GenerationCall {
                 }
             }
         } catch (QueueFullException e) {
+            metrics.rejected();
             failLater(new ApiException(
                     429, "the server is busy: " + e.getMessage(), null, "queue_full", e.retryAfterSeconds()));
         } catch (IllegalArgumentException e) {
@@ -112,10 +116,11 @@ final class GenerationCall {
                 }
             }
             case EngineEvent.PromptLogprobs logprobs -> choice.add(logprobs);
-            case EngineEvent.Finished finished -> {
+            case Finished finished -> {
                 choice.add(finished);
                 endedChoices++;
                 metrics.finished(choice.request(), finished, choice.finishReason(), spec.n());
+                tellPromptDone(choice);
             }
             case Failed failed -> {
                 choice.add(failed);
@@ -128,7 +133,21 @@ final class GenerationCall {
         }
     }
 
-    private ApiException notMade(RuntimeException cause) {
+    /** Tells the metrics of a prompt whose last choice has ended. */
+    private void tellPromptDone(Choice last) {
+        int first = last.index() - last.index() % spec.n();
+        int most = 0;
+        for (Choice choice : choices.subList(first, first + spec.n())) {
+            Finished end = choice.finished();
+            if (end == null) {
+                return;
+            }
+            most = Math.max(most, end.generatedTokens());
+        }
+        metrics.promptDone(most);
+    }
+
+    private ApiException notMade(Throwable cause) {
         LOG.error("the answer to request {} could not be made", exchange.requestId(), cause);
         return new ApiException(
                 500,
@@ -155,22 +174,28 @@ final class GenerationCall {
             try {
                 emitStream();
             } catch (RuntimeException e) {
-                // Half an event must not go out before the error's.
+                // Half an event must not go out before the error's; other answers wait for this event loop.
                 exchange.event().truncate(before);
                 fail(notMade(e));
             }
         } else if (endedChoices == choices.size()) {
-            close();
-            // The whole answer may be long: the event loop has other connections.
-            workers.execute(this::respondWhole);
+            emitWhole();
         }
     }
 
-    private void respondWhole() {
+    /** The whole answer may be long and the event loop has other connections, so it is made on a virtual thread. */
+    private void emitWhole() {
+        closed = true;
         try {
-            exchange.respondJson(200, writer.whole(choices));
-        } catch (RuntimeException e) {
-            exchange.respond(notMade(e));
+            workers.execute(() -> {
+                try {
+                    exchange.respondJson(200, writer.whole(choices));
+                } catch (RuntimeException | OutOfMemoryError e) {
+                    exchange.respond(notMade(e));
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            exchange.respond(ApiException.unavailable("the server is closed"));
         }
     }
 
@@ -190,7 +215,7 @@ final class GenerationCall {
         }
         news.clear();
         if (sentChoices == choices.size() && endedChoices == choices.size()) {
-            close();
+            closed = true;
             if (spec.includeUsage()) {
                 writer.usageChunk(out, choices);
             }
@@ -220,7 +245,7 @@ final class GenerationCall {
             return;
         }
         abortAll();
-        close();
+        closed = true;
         if (exchange.streamStarted()) {
             exchange.event().raw("data: ").raw(error.json()).raw("\n\n").raw(DONE);
             exchange.endStream();
@@ -234,8 +259,9 @@ final class GenerationCall {
         cancelled = true;
         if (!closed) {
             abortAll();
-            close();
+            closed = true;
         }
+        inFlight.remove(this);
     }
 
     /** Aborts all choices in the engine: they end as aborted. Any thread. */
@@ -243,10 +269,5 @@ final class GenerationCall {
         for (Choice choice : choices) {
             engine.abort(choice.request().id());
         }
-    }
-
-    private void close() {
-        closed = true;
-        inFlight.remove(this);
     }
 }

@@ -15,6 +15,8 @@ import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
@@ -55,9 +57,7 @@ public final class HttpServer implements AutoCloseable {
     /** After aborted requests: time for their last chunks to go out. */
     private static final Duration LAST_WORDS = Duration.ofSeconds(2);
 
-    private static final byte[] TOO_MANY = ("HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n"
-                    + "content-length: 0\r\nconnection: close\r\n\r\n")
-            .getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] TOO_MANY = tooMany();
 
     private final HttpOptions options;
     private final MultiThreadIoEventLoopGroup loops;
@@ -66,6 +66,7 @@ public final class HttpServer implements AutoCloseable {
     private final InFlight inFlight = new InFlight();
     private final Dispatcher dispatcher;
     private final AtomicInteger connections = new AtomicInteger();
+    private final ChannelGroup open;
     private final Channel listening;
 
     private HttpServer(ServedModel model, HttpOptions options) {
@@ -75,6 +76,8 @@ public final class HttpServer implements AutoCloseable {
                 options.ioThreadsOrAutomatic(),
                 new DefaultThreadFactory("apus-http", true),
                 epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+        // Channels that come while it is closed are closed at once.
+        open = new DefaultChannelGroup(loops.next(), true);
         workers = Executors.newThreadPerTaskExecutor(
                 Thread.ofVirtual().name("apus-http-worker-", 0).factory());
         metrics = new ServerMetrics(model);
@@ -133,6 +136,8 @@ public final class HttpServer implements AutoCloseable {
         beginShutdown();
         listening.close().awaitUninterruptibly();
         inFlight.abortAll();
+        // An epoll loop that ends does not reliably close its channels: their clients would wait for ever.
+        open.close().awaitUninterruptibly(LAST_WORDS.toMillis());
         workers.shutdown();
         loops.shutdownGracefully(0, LAST_WORDS.toMillis(), TimeUnit.MILLISECONDS)
                 .awaitUninterruptibly();
@@ -174,10 +179,20 @@ public final class HttpServer implements AutoCloseable {
         return bound.channel();
     }
 
+    private static byte[] tooMany() {
+        ApiException error = ApiException.unavailable("the server has as many connections as it may");
+        String body = new String(error.json(), StandardCharsets.US_ASCII);
+        return ("HTTP/1.1 503 Service Unavailable\r\nretry-after: " + error.retryAfterSeconds()
+                        + "\r\ncontent-type: application/json\r\ncontent-length: " + body.length()
+                        + "\r\nconnection: close\r\n\r\n" + body)
+                .getBytes(StandardCharsets.US_ASCII);
+    }
+
     /** Sets up a connection, or turns it away if there are too many. */
     private final class Connections extends ChannelInitializer<SocketChannel> {
         @Override
         protected void initChannel(SocketChannel channel) {
+            open.add(channel);
             channel.closeFuture().addListener(closed -> connections.decrementAndGet());
             if (connections.incrementAndGet() > options.maxConnections()) {
                 channel.writeAndFlush(Unpooled.wrappedBuffer(TOO_MANY)).addListener(ChannelFutureListener.CLOSE);

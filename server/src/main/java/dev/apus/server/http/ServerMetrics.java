@@ -36,6 +36,9 @@ final class ServerMetrics implements AutoCloseable {
         .3, .5, .8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680
     };
     private static final double[] HTTP_TIME = {.1, .5, 1};
+    private static final double[] HTTP_TIME_FINE = {
+        .01, .025, .05, .075, .1, .25, .5, .75, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 7.5, 10, 30, 60
+    };
     private static final double[] CHOICES = {1, 2, 5, 10, 20};
     private static final double NANOS = 1e-9;
 
@@ -55,6 +58,10 @@ final class ServerMetrics implements AutoCloseable {
     private final DistributionSummary generationTokens;
     private final DistributionSummary maxTokens;
     private final DistributionSummary choices;
+    private final DistributionSummary mostGenerated;
+    private final DistributionSummary prefillComputed;
+    private final DistributionSummary httpSeconds;
+    private final Counter rejections;
 
     ServerMetrics(ServedModel model) {
         this.model = model;
@@ -72,7 +79,14 @@ final class ServerMetrics implements AutoCloseable {
         generationTokens = histogram("vllm:request_generation_tokens", counts);
         maxTokens = histogram("vllm:request_params_max_tokens", counts);
         choices = histogram("vllm:request_params_n", CHOICES);
+        mostGenerated = histogram("vllm:request_max_num_generation_tokens", counts);
+        prefillComputed = histogram("vllm:request_prefill_kv_computed_tokens", counts);
+        httpSeconds = DistributionSummary.builder("http_request_duration_highr_seconds")
+                .serviceLevelObjectives(HTTP_TIME_FINE)
+                .register(registry);
+        rejections = registry.counter("vllm:admission_rejections", tags);
         bindEngine();
+        bindAbsent();
         new ClassLoaderMetrics().bindTo(registry);
         new JvmMemoryMetrics().bindTo(registry);
         new JvmThreadMetrics().bindTo(registry);
@@ -83,17 +97,47 @@ final class ServerMetrics implements AutoCloseable {
     private void bindEngine() {
         gauge("vllm:num_requests_running", EngineStats::running);
         gauge("vllm:num_requests_waiting", EngineStats::waiting);
+        gauge("vllm:num_requests_waiting_by_reason", EngineStats::waiting, "reason", "capacity");
         gauge("vllm:kv_cache_usage_perc", EngineStats::kvCacheUsage);
         counter("vllm:prefix_cache_queries", EngineStats::prefixCacheQueries);
         counter("vllm:prefix_cache_hits", EngineStats::prefixCacheHits);
         counter("vllm:num_preemptions", EngineStats::preemptions);
         counter("vllm:prompt_tokens", EngineStats::promptTokens);
         counter("vllm:prompt_tokens_cached", EngineStats::prefixCacheHits);
+        counter("vllm:prompt_tokens_by_source", ServerMetrics::computed, "source", "local_compute");
+        counter("vllm:prompt_tokens_by_source", EngineStats::prefixCacheHits, "source", "local_cache_hit");
         counter("vllm:generation_tokens", EngineStats::generationTokens);
         counter("vllm:corrupted_requests", EngineStats::corruptedRequests);
         for (String reason : List.of("stop", "length", "abort", "error")) {
             success(reason);
         }
+    }
+
+    /** What vLLM always shows and this engine does not have: dashboards find their series, at their true value. */
+    private void bindAbsent() {
+        gauge("vllm:num_requests_waiting_by_reason", stats -> 0, "reason", "deferred");
+        gauge("vllm:engine_sleep_state", stats -> 1, "sleep_state", "awake");
+        gauge("vllm:engine_sleep_state", stats -> 0, "sleep_state", "weights_offloaded");
+        gauge("vllm:engine_sleep_state", stats -> 0, "sleep_state", "discard_all");
+        counter("vllm:prompt_tokens_by_source", stats -> 0, "source", "external_kv_transfer");
+        counter("vllm:external_prefix_cache_queries", stats -> 0);
+        counter("vllm:external_prefix_cache_hits", stats -> 0);
+        counter("vllm:mm_cache_queries", stats -> 0);
+        counter("vllm:mm_cache_hits", stats -> 0);
+    }
+
+    private static double computed(EngineStats stats) {
+        return Math.max(0, stats.promptTokens() - stats.prefixCacheHits());
+    }
+
+    /** A request was refused because the queue is full. */
+    void rejected() {
+        rejections.increment();
+    }
+
+    /** All choices of a prompt have ended, the longest after so many tokens. */
+    void promptDone(int mostGeneratedTokens) {
+        mostGenerated.record(mostGeneratedTokens);
     }
 
     /** Tokens have come, {@code sinceLast} nanoseconds after those before; -1 says that they are the first. */
@@ -110,6 +154,7 @@ final class ServerMetrics implements AutoCloseable {
         success(reason == null ? "abort" : reason).increment();
         promptTokens.record(finished.promptTokens());
         generationTokens.record(finished.generatedTokens());
+        prefillComputed.record(finished.promptTokens() - finished.cachedTokens());
         maxTokens.record(request.params().maxTokens());
         choices.record(n);
         Timing timing = finished.timing();
@@ -139,13 +184,21 @@ final class ServerMetrics implements AutoCloseable {
                 "method", known(exchange.method().name()),
                 "status", Statuses.family(exchange.status()));
         registry.counter("http_requests", http).increment();
+        double seconds = (System.nanoTime() - exchange.arrivalNanos()) * NANOS;
+        httpSeconds.record(seconds);
         DistributionSummary.builder("http_request_duration_seconds")
-                .tags(http.and("status", Statuses.family(exchange.status())))
+                .tags(
+                        "handler",
+                        exchange.route(),
+                        "method",
+                        known(exchange.method().name()))
                 .serviceLevelObjectives(HTTP_TIME)
                 .register(registry)
-                .record((System.nanoTime() - exchange.arrivalNanos()) * NANOS);
-        registry.counter("http_response_size_bytes", "handler", exchange.route())
-                .increment((double) exchange.sentBytes());
+                .record(seconds);
+        registry.summary("http_request_size_bytes", "handler", exchange.route())
+                .record((double) exchange.receivedBytes());
+        registry.summary("http_response_size_bytes", "handler", exchange.route())
+                .record((double) exchange.sentBytes());
     }
 
     /** All of it in Prometheus' text format. */
@@ -194,18 +247,18 @@ final class ServerMetrics implements AutoCloseable {
                 .register(registry);
     }
 
-    private void gauge(String name, ToDoubleFunction<EngineStats> value) {
+    private void gauge(String name, ToDoubleFunction<EngineStats> value, String... more) {
         Gauge.builder(name, model, served -> value.applyAsDouble(served.engine().stats()))
-                .tags(tags)
+                .tags(tags.and(more))
                 .register(registry);
     }
 
-    private void counter(String name, ToDoubleFunction<EngineStats> value) {
+    private void counter(String name, ToDoubleFunction<EngineStats> value, String... more) {
         FunctionCounter.builder(
                         name,
                         model,
                         served -> value.applyAsDouble(served.engine().stats()))
-                .tags(tags)
+                .tags(tags.and(more))
                 .register(registry);
     }
 

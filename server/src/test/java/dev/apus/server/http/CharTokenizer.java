@@ -27,14 +27,20 @@ final class CharTokenizer implements Tokenizer {
     @Override
     public Detokenizer detokenizer(boolean skipSpecialTokens) {
         return new Detokenizer() {
+            private String half = "";
+
+            // As real ones do: half a character is no text yet.
             @Override
             public String add(int id) {
-                return token(id);
+                String text = half + token(id);
+                boolean whole = !Character.isHighSurrogate((char) id);
+                half = whole ? "" : text;
+                return whole ? text : "";
             }
 
             @Override
             public String finish() {
-                return "";
+                return half;
             }
         };
     }

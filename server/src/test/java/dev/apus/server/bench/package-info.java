@@ -1,0 +1,4 @@
+@NullMarked
+package dev.apus.server.bench;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,220 @@
+package dev.apus.server.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The scrape as Prometheus reads it: names, types and labels are vLLM's, so that its dashboards and gateways work. */
+@Timeout(30)
+class MetricsTest {
+    private static final Pattern SAMPLE =
+            Pattern.compile("([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\\{(.*)})? (NaN|[+-]Inf|[-+0-9.eE]+)");
+    private static final Pattern LABEL = Pattern.compile("([a-zA-Z_]\\w*)=\"((?:[^\"\\\\]|\\\\.)*)\",?");
+    private static final String MODEL = "engine model_name";
+
+    private record Sample(String name, Map<String, String> labels, double value) {}
+
+    private final ServerFixture fixture = new ServerFixture();
+    private final Map<String, String> types = new LinkedHashMap<>();
+    private final List<Sample> samples = new ArrayList<>();
+
+    @AfterEach
+    void close() {
+        fixture.close();
+    }
+
+    @BeforeEach
+    void scrapeAfterSomeRequests() throws Exception {
+        try (RawClient client = fixture.connect()) {
+            client.send(RawClient.post("/v1/completions", "{\"prompt\":\"abcd\",\"n\":2,\"max_tokens\":9}"));
+            ManualEngine.Work first = fixture.engine.next();
+            ManualEngine.Work second = fixture.engine.next();
+            first.emit("x");
+            first.emit("yz");
+            second.emit("u");
+            fixture.engine.finish(first);
+            fixture.engine.finish(second);
+            client.readAnswer();
+        }
+        fixture.engine.room.set(0);
+        assertThat(fixture.connectAndAnswer(RawClient.post("/v1/completions", "{\"prompt\":\"a\"}")))
+                .contains(" 429 ");
+        String answer = fixture.connectAndAnswer(RawClient.get("/metrics"));
+        read(answer.substring(answer.indexOf("\r\n\r\n") + 4));
+    }
+
+    private void read(String text) {
+        for (String line : text.lines().toList()) {
+            if (line.startsWith("# TYPE ")) {
+                String[] words = line.split(" ", -1);
+                assertThat(types.put(words[2], words[3]))
+                        .as("two types of " + words[2])
+                        .isNull();
+            } else if (!line.startsWith("#")) {
+                Matcher sample = SAMPLE.matcher(line);
+                assertThat(sample.matches()).as(line).isTrue();
+                Map<String, String> labels = new LinkedHashMap<>();
+                Matcher label = LABEL.matcher(sample.group(2) == null ? "" : sample.group(2));
+                while (label.find()) {
+                    labels.put(label.group(1), label.group(2));
+                }
+                String value = sample.group(3).replace("Inf", "Infinity");
+                samples.add(new Sample(sample.group(1), labels, Double.parseDouble(value)));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "vllm:num_requests_running, gauge, 0",
+        "vllm:num_requests_waiting, gauge, 3",
+        "vllm:kv_cache_usage_perc, gauge, 0.25",
+        "vllm:prefix_cache_queries_total, counter, 10",
+        "vllm:prefix_cache_hits_total, counter, 5",
+        "vllm:external_prefix_cache_queries_total, counter, 0",
+        "vllm:external_prefix_cache_hits_total, counter, 0",
+        "vllm:mm_cache_queries_total, counter, 0",
+        "vllm:mm_cache_hits_total, counter, 0",
+        "vllm:num_preemptions_total, counter, 2",
+        "vllm:prompt_tokens_total, counter, 20",
+        "vllm:prompt_tokens_cached_total, counter, 5",
+        "vllm:generation_tokens_total, counter, 30",
+        "vllm:corrupted_requests_total, counter, 0",
+        "vllm:admission_rejections_total, counter, 1"
+    })
+    void hasTheEnginesGaugesAndCounters(String name, String type, double value) {
+        assertThat(types).containsEntry(name, type);
+        assertThat(labelNames(name)).containsExactly(MODEL);
+        assertThat(only(name).value).isEqualTo(value);
+        assertThat(only(name).labels).containsEntry("model_name", "stub").containsEntry("engine", "0");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "vllm:num_requests_waiting_by_reason, gauge, reason, capacity, 3",
+        "vllm:num_requests_waiting_by_reason, gauge, reason, deferred, 0",
+        "vllm:engine_sleep_state, gauge, sleep_state, awake, 1",
+        "vllm:engine_sleep_state, gauge, sleep_state, weights_offloaded, 0",
+        "vllm:engine_sleep_state, gauge, sleep_state, discard_all, 0",
+        "vllm:prompt_tokens_by_source_total, counter, source, local_compute, 15",
+        "vllm:prompt_tokens_by_source_total, counter, source, local_cache_hit, 5",
+        "vllm:prompt_tokens_by_source_total, counter, source, external_kv_transfer, 0",
+        "vllm:request_success_total, counter, finished_reason, length, 2",
+        "vllm:request_success_total, counter, finished_reason, stop, 0",
+        "vllm:request_success_total, counter, finished_reason, abort, 0",
+        "vllm:request_success_total, counter, finished_reason, error, 0"
+    })
+    void hasTheLabelledOnes(String name, String type, String label, String labelValue, double value) {
+        assertThat(types).containsEntry(name, type);
+        assertThat(samples)
+                .filteredOn(sample -> sample.name.equals(name) && labelValue.equals(sample.labels.get(label)))
+                .singleElement()
+                .satisfies(sample -> {
+                    assertThat(sample.value).isEqualTo(value);
+                    assertThat(sample.labels).containsOnlyKeys("model_name", "engine", label);
+                });
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "vllm:request_prompt_tokens, 2, 8, 100.0",
+        "vllm:request_generation_tokens, 2, 4, 100.0",
+        "vllm:request_max_num_generation_tokens, 1, 3, 100.0",
+        "vllm:request_params_n, 2, 4, 20.0",
+        "vllm:request_params_max_tokens, 2, 18, 100.0",
+        "vllm:request_prefill_kv_computed_tokens, 2, 8, 100.0",
+        "vllm:time_to_first_token_seconds, 2, , 2560.0",
+        "vllm:inter_token_latency_seconds, 1, , 80.0",
+        "vllm:request_time_per_output_token_seconds, 1, , 80.0",
+        "vllm:e2e_request_latency_seconds, 2, , 7680.0",
+        "vllm:request_queue_time_seconds, 2, , 7680.0",
+        "vllm:request_inference_time_seconds, 2, , 7680.0",
+        "vllm:request_prefill_time_seconds, 2, , 7680.0",
+        "vllm:request_decode_time_seconds, 2, , 7680.0",
+        "vllm:iteration_tokens_total, 0, 0, 16384.0"
+    })
+    void hasTheHistograms(String name, double count, @Nullable Double sum, String aBound) {
+        assertThat(types).containsEntry(name, "histogram");
+        assertThat(labelNames(name + "_bucket")).containsExactly(MODEL.replace("engine", "engine le"));
+        assertThat(only(name + "_count").value).isEqualTo(count);
+        if (sum != null) {
+            assertThat(only(name + "_sum").value).isEqualTo(sum);
+        }
+        assertThat(samples)
+                .filteredOn(sample -> sample.name.equals(name + "_bucket"))
+                .extracting(sample -> sample.labels.get("le"))
+                .contains(aBound, "+Inf");
+    }
+
+    @Test
+    void tellsTheCachesShape() {
+        assertThat(only("vllm:cache_config_info").labels)
+                .containsEntry("block_size", "16")
+                .containsEntry("num_gpu_blocks", "100")
+                .containsKeys("model_name", "engine");
+        assertThat(only("vllm:cache_config_info").value).isEqualTo(1);
+    }
+
+    @Test
+    void hasTheHttpOnes() {
+        assertThat(types)
+                .containsEntry("http_requests_total", "counter")
+                .containsEntry("http_request_duration_seconds", "histogram")
+                .containsEntry("http_request_duration_highr_seconds", "histogram")
+                .containsEntry("http_request_size_bytes", "summary")
+                .containsEntry("http_response_size_bytes", "summary");
+        assertThat(labelNames("http_requests_total")).containsExactly("handler method status");
+        assertThat(labelNames("http_request_duration_seconds_count")).containsExactly("handler method");
+        assertThat(labelNames("http_request_size_bytes_sum")).containsExactly("handler");
+        assertThat(samples)
+                .filteredOn(sample -> sample.name.equals("http_requests_total"))
+                .extracting(sample -> sample.labels.get("handler") + " " + sample.labels.get("status"))
+                .contains("/v1/completions 2xx", "/v1/completions 4xx");
+    }
+
+    @Test
+    void everySeriesHasATypeAndIsThereOnce() {
+        assertThat(samples)
+                .isNotEmpty()
+                .extracting(sample -> sample.name + sample.labels)
+                .doesNotHaveDuplicates();
+        for (Sample sample : samples) {
+            assertThat(types.keySet())
+                    .as(sample.name)
+                    .anyMatch(name -> sample.name.equals(name)
+                            || sample.name.matches(Pattern.quote(name) + "_(bucket|sum|count)"));
+        }
+    }
+
+    private Sample only(String name) {
+        List<Sample> found =
+                samples.stream().filter(sample -> sample.name.equals(name)).toList();
+        assertThat(found).as(name).hasSize(1);
+        return found.getFirst();
+    }
+
+    /** The label sets that a name's series have, each sorted. */
+    private Set<String> labelNames(String name) {
+        Set<String> sets = new TreeSet<>();
+        for (Sample sample : samples) {
+            if (sample.name.equals(name)) {
+                sets.add(String.join(" ", new TreeSet<>(sample.labels.keySet())));
+            }
+        }
+        return sets;
+    }
+}
