@@ -24,9 +24,9 @@ import tools.jackson.databind.node.ObjectNode;
  * What Apus itself needs of a {@code tokenizer.json}: vocabulary, added tokens, decoder. Read in one pass that skips the merges, as these
  * files run to tens of megabytes.
  */
-final class TokenizerJson {
+final class TokenizerJson implements EngineText {
     /** Vocabularies have at most a few hundred thousand ids; a larger one is a damaged or hostile file. */
-    private static final int MAX_ID = 16_000_000;
+    static final int MAX_ID = 16_000_000;
 
     private static final JsonMapper MAPPER = new JsonMapper(JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
@@ -156,7 +156,8 @@ final class TokenizerJson {
         return new TokenizerException(source + ": the tokenizer " + what);
     }
 
-    String text() {
+    @Override
+    public String text() {
         return text;
     }
 
@@ -191,14 +192,14 @@ final class TokenizerJson {
     }
 
     /**
-     * The same tokenizer without its special tokens' texts, for input in which they are plain text; null if it has none.
+     * {@inheritDoc}
      *
-     * <p>Those that the model's vocabulary holds are dropped. The others must stay, as the library numbers added tokens by their order,
+     * <p>Special tokens that the model's vocabulary holds are dropped. The others must stay, as the library numbers added tokens by their order,
      * so they get a text that no input can hold: it carries a fresh random number. A Unigram model would find a dropped token's text in
      * its own vocabulary, so it is renamed there too.
      */
-    @Nullable
-    String plain() {
+    @Override
+    public @Nullable String plain() {
         Set<String> known = new HashSet<>(Arrays.asList(model));
         Set<String> special = new HashSet<>();
         ArrayNode kept = MAPPER.createArrayNode();
