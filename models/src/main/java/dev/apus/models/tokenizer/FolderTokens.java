@@ -22,12 +22,12 @@ final class FolderTokens {
     }
 
     /**
-     * Adds them to a vocabulary.
+     * Adds those with ids to a vocabulary.
      *
      * @param normalized whether a token may be looked for in the normalized text if its entry says so; where a dummy prefix belongs to
      *     each part of a text, parts must be cut out of the raw text
      */
-    void addTo(TokenTable table, boolean normalized) {
+    void addNumbered(TokenTable table, boolean normalized) {
         for (Map.Entry<String, JsonNode> entry : config.path("added_tokens_decoder").properties()) {
             JsonNode token = entry.getValue();
             table.put(new AddedToken(
@@ -42,6 +42,10 @@ final class FolderTokens {
                 table.put(new AddedToken(id, entry.getKey(), false));
             }
         }
+    }
+
+    /** Makes those with a role special; one that is in no vocabulary gets the next id, as in transformers. */
+    void addNamed(TokenTable table) {
         named(config, table);
         named(map, table);
     }

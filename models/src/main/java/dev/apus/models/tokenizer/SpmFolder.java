@@ -36,7 +36,8 @@ final class SpmFolder {
                 model.unigram(),
                 new SpmVocabulary.Rules(prefix, model.tidySpaces(), model.charsMap(), true));
         TokenTable table = vocabulary.table();
-        tokens.addTo(table, prefix == SpmVocabulary.Prefix.NONE);
+        tokens.addNumbered(table, prefix == SpmVocabulary.Prefix.NONE);
+        tokens.addNamed(table);
         SpecialIds special = special(table);
         // BPE models are language models, which start with BOS; Unigram ones descend from T5, which ends with EOS
         int before = tokens.flag("add_bos_token", !model.unigram()) ? special.bos() : -1;

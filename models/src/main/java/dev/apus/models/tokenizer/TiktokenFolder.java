@@ -81,10 +81,11 @@ final class TiktokenFolder {
         Family family = family();
         @Nullable String[] own = ranks.tokens();
         TokenTable table = new TokenTable(source, Arrays.asList(own));
+        tokens.addNumbered(table, true);
         for (int i = 0; i < family.special.size(); i++) {
-            table.put(new AddedToken(own.length + i, family.special.get(i), true));
+            table.putIfFree(new AddedToken(own.length + i, family.special.get(i), true));
         }
-        tokens.addTo(table, true);
+        tokens.addNamed(table);
         SpecialIds special = special(table, family);
         int before = tokens.flag("add_bos_token", family.bos != null) ? special.bos() : -1;
         TokenizerDescription description = new TokenizerDescription(

@@ -64,6 +64,14 @@ final class TokenTable {
         added.put(id, token);
     }
 
+    /** Adds a token unless its id or its text is taken. */
+    void putIfFree(AddedToken token) {
+        boolean taken = token.id() < tokens.size() && tokens.get(token.id()) != null;
+        if (!taken && id(token.content()) < 0) {
+            put(token);
+        }
+    }
+
     private TokenizerException fault(AddedToken token, String why) {
         return new TokenizerException(
                 source + ": the added token \"" + token.content() + "\" has the id " + token.id() + "; " + why);
