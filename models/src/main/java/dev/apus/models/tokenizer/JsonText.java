@@ -29,6 +29,11 @@ final class JsonText {
         return this;
     }
 
+    JsonText flag(boolean value) {
+        out.append(value);
+        return this;
+    }
+
     JsonText number(int value) {
         out.append(value);
         return this;
@@ -46,7 +51,8 @@ final class JsonText {
                 done = i + 1;
             }
         }
-        out.append(text, done, length).append('"');
+        // nearly every string is clean, and appending a whole one copies memory, a part of one goes by characters
+        out.append(done == 0 ? text : text.substring(done)).append('"');
         return this;
     }
 

@@ -147,8 +147,9 @@ record TokenizerDescription(
         json.raw(",\"decoder\":null,\"model\":{");
         switch (model) {
             case Model.Bpe bpe -> {
-                json.raw("\"type\":\"BPE\",\"ignore_merges\":" + bpe.wholeWords());
-                json.raw(",\"fuse_unk\":" + (bpe.unknown() >= 0) + ",\"byte_fallback\":" + bpe.byteFallback());
+                json.raw("\"type\":\"BPE\",\"ignore_merges\":").flag(bpe.wholeWords());
+                json.raw(",\"fuse_unk\":").flag(bpe.unknown() >= 0);
+                json.raw(",\"byte_fallback\":").flag(bpe.byteFallback());
                 json.raw(",\"unk_token\":").value(bpe.unknown() < 0 ? null : names[bpe.unknown()]);
                 vocabulary(names, json);
                 merges(bpe.merges(), gone, json);
@@ -159,7 +160,7 @@ record TokenizerDescription(
                 vocabulary(names, json);
             }
             case Model.Unigram unigram -> {
-                json.raw("\"type\":\"Unigram\",\"byte_fallback\":" + unigram.byteFallback());
+                json.raw("\"type\":\"Unigram\",\"byte_fallback\":").flag(unigram.byteFallback());
                 json.raw(",\"unk_id\":").number(unigram.unknown());
                 scored(names, unigram.scores(), json);
             }
@@ -170,9 +171,9 @@ record TokenizerDescription(
     private static void write(AddedToken token, JsonText json) {
         AddedToken.Match match = token.match();
         json.raw("{\"id\":").number(token.id()).raw(",\"content\":").string(token.content());
-        json.raw(",\"single_word\":" + match.singleWord() + ",\"lstrip\":" + match.lstrip());
-        json.raw(",\"rstrip\":" + match.rstrip() + ",\"normalized\":" + match.normalized());
-        json.raw(",\"special\":" + token.special() + "}");
+        json.raw(",\"single_word\":").flag(match.singleWord()).raw(",\"lstrip\":").flag(match.lstrip());
+        json.raw(",\"rstrip\":").flag(match.rstrip()).raw(",\"normalized\":").flag(match.normalized());
+        json.raw(",\"special\":").flag(token.special()).raw('}');
     }
 
     private static void vocabulary(@Nullable String[] names, JsonText json) {
