@@ -2,6 +2,7 @@ package dev.apus.models.tokenizer;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -83,8 +84,24 @@ final class TokenizerJson implements EngineText {
                 addedTo = offset(parser) + 1;
             }
             case "decoder" -> decoder = TREE.readTree(parser);
+            case "normalizer" -> checkRules(TREE.readTree(parser));
             case "model" -> model(parser);
             default -> parser.skipChildren();
+        }
+    }
+
+    /** Compiled rules are the one part of the file that the engine trusts. */
+    private void checkRules(JsonNode normalizer) {
+        JsonNode map = normalizer.path("precompiled_charsmap");
+        if (map.isString()) {
+            try {
+                CharsMap.check(source, Base64.getDecoder().decode(map.asString()));
+            } catch (IllegalArgumentException e) {
+                throw new TokenizerException(source + ": precompiled_charsmap is not base64: " + e.getMessage(), e);
+            }
+        }
+        for (JsonNode step : normalizer.path("normalizers")) {
+            checkRules(step);
         }
     }
 
