@@ -65,6 +65,7 @@ final class CharsMap {
     }
 
     private static TokenizerException fault(String source, String what) {
-        return new TokenizerException(source + ": the normalization rules (precompiled_charsmap) are damaged: the table " + what);
+        return new TokenizerException(
+                source + ": the normalization rules (precompiled_charsmap) are damaged: the table " + what);
     }
 }

@@ -28,7 +28,8 @@ final class FolderTokens {
      *     each part of a text, parts must be cut out of the raw text
      */
     void addNumbered(TokenTable table, boolean normalized) {
-        for (Map.Entry<String, JsonNode> entry : config.path("added_tokens_decoder").properties()) {
+        for (Map.Entry<String, JsonNode> entry :
+                config.path("added_tokens_decoder").properties()) {
             JsonNode token = entry.getValue();
             table.put(new AddedToken(
                     id(entry.getKey()),
@@ -63,7 +64,8 @@ final class FolderTokens {
             return Integer.parseInt(key);
         } catch (NumberFormatException e) {
             throw new TokenizerException(
-                    source + ": added_tokens_decoder of tokenizer_config.json has the key \"" + key + "\", which is no id",
+                    source + ": added_tokens_decoder of tokenizer_config.json has the key \"" + key
+                            + "\", which is no id",
                     e);
         }
     }
@@ -82,7 +84,8 @@ final class FolderTokens {
     }
 
     private static void special(JsonNode token, TokenTable table) {
-        String content = token.isString() ? token.asString() : token.path("content").asString("");
+        String content =
+                token.isString() ? token.asString() : token.path("content").asString("");
         if (!content.isEmpty()) {
             table.special(content);
         }

@@ -134,8 +134,8 @@ final class GgufTokenizer {
         }
         int cls = number("cls_token_id", number("bos_token_id", table.id("[CLS]")));
         int sep = number("seperator_token_id", number("separator_token_id", table.id("[SEP]")));
-        Map<String, Object> normalizer = new HashMap<>(
-                Map.of("type", "BertNormalizer", "clean_text", true, "handle_chinese_chars", true, "lowercase", lowercase));
+        Map<String, Object> normalizer = new HashMap<>(Map.of(
+                "type", "BertNormalizer", "clean_text", true, "handle_chinese_chars", true, "lowercase", lowercase));
         normalizer.put("strip_accents", null);
         return new TokenizerDescription(
                 table.tokens(),

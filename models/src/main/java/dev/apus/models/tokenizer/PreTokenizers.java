@@ -34,7 +34,8 @@ record PreTokenizers(List<String> patterns, boolean gpt2, boolean ignoreMerges, 
     private static final String NOT_HAN_UPPER = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]";
     private static final String NOT_HAN_LOWER = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]";
     /** Kimi: runs of Han are words of their own, else as o200k. */
-    static final String KIMI = "[\\p{Han}]+|" + cased(NOT_HAN_UPPER, NOT_HAN_LOWER, CONTRACTION + "?") + "|\\p{N}{1,3}|" + TAIL;
+    static final String KIMI =
+            "[\\p{Han}]+|" + cased(NOT_HAN_UPPER, NOT_HAN_LOWER, CONTRACTION + "?") + "|\\p{N}{1,3}|" + TAIL;
 
     private static final PreTokenizers GPT2 = new PreTokenizers(List.of(), true, false, false, false);
     private static final PreTokenizers DIGITS = new PreTokenizers(List.of("\\p{N}"), true, false, false, false);

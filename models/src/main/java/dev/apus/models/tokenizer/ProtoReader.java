@@ -54,8 +54,8 @@ final class ProtoReader {
             case BYTES -> {
                 long length = varint();
                 if (length < 0 || length > in.remaining()) {
-                    throw fault("has a field of " + Long.toUnsignedString(length) + " bytes where "
-                            + in.remaining() + " are left");
+                    throw fault("has a field of " + Long.toUnsignedString(length) + " bytes where " + in.remaining()
+                            + " are left");
                 }
                 bytes = in.slice(in.position(), (int) length);
                 in.position(in.position() + (int) length);
@@ -133,7 +133,7 @@ final class ProtoReader {
 
     /** What is wrong with the file, near where reading stands. */
     TokenizerException fault(String what) {
-        return new TokenizerException(source + ": not a SentencePiece model, or damaged: the file " + what + " (near byte "
-                + (origin + in.position()) + ")");
+        return new TokenizerException(source + ": not a SentencePiece model, or damaged: the file " + what
+                + " (near byte " + (origin + in.position()) + ")");
     }
 }

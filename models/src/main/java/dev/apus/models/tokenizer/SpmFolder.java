@@ -24,8 +24,9 @@ final class SpmFolder {
         String kind = tokens.text("tokenizer_class");
         if (kind != null && kind.startsWith("ChatGLM")) {
             // its control tokens and the prefix of every prompt stand in Python code
-            throw new TokenizerException(source + ": tokenizer_class is " + kind
-                    + ", which needs code beside the SentencePiece model; convert it to a tokenizer.json in this folder");
+            throw new TokenizerException(
+                    source + ": tokenizer_class is " + kind
+                            + ", which needs code beside the SentencePiece model; convert it to a tokenizer.json in this folder");
         }
         SpmVocabulary.Prefix prefix = prefix();
         SpmVocabulary vocabulary = new SpmVocabulary(
@@ -41,9 +42,10 @@ final class SpmFolder {
         SpecialIds special = special(table);
         // BPE models are language models, which start with BOS; Unigram ones descend from T5, which ends with EOS
         int before = tokens.flag("add_bos_token", !model.unigram()) ? special.bos() : -1;
-        int after = tokens.flag("add_eos_token", model.unigram()) && !special.eos().isEmpty()
-                ? special.eos().getFirst()
-                : -1;
+        int after =
+                tokens.flag("add_eos_token", model.unigram()) && !special.eos().isEmpty()
+                        ? special.eos().getFirst()
+                        : -1;
         TokenizerDescription description =
                 vocabulary.describe(table, TokenizerDescription.around(before, after, table.tokens()));
         return new EngineTokenizer(source, description, description.vocabulary(), description.decoder(), special);

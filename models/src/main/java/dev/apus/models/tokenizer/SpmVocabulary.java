@@ -19,8 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param unigram whether the model is Unigram, else BPE
  * @param rules how text is prepared
  */
-record SpmVocabulary(
-        String source, List<String> pieces, double[] scores, int[] types, boolean unigram, Rules rules) {
+record SpmVocabulary(String source, List<String> pieces, double[] scores, int[] types, boolean unigram, Rules rules) {
     static final int NORMAL = 1;
     static final int UNKNOWN = 2;
     static final int CONTROL = 3;
@@ -73,13 +72,7 @@ record SpmVocabulary(
             model = new TokenizerDescription.Model.Unigram(scores, bytes, unknown);
         }
         return new TokenizerDescription(
-                tokens.tokens(),
-                model,
-                tokens.added(),
-                normalizer(),
-                preTokenizer(wholes),
-                postProcessor,
-                decoder());
+                tokens.tokens(), model, tokens.added(), normalizer(), preTokenizer(wholes), postProcessor, decoder());
     }
 
     /** The pieces, with those that are found in the raw text as added tokens. */
@@ -200,8 +193,8 @@ record SpmVocabulary(
 
     private void cuts(String piece, int id, Map<String, Integer> ids, List<Merge> merges) {
         if (piece.length() > MAX_PIECE_CHARS) {
-            throw new TokenizerException(source + ": piece " + id + " has " + piece.length()
-                    + " characters; at most " + MAX_PIECE_CHARS + " are supported");
+            throw new TokenizerException(source + ": piece " + id + " has " + piece.length() + " characters; at most "
+                    + MAX_PIECE_CHARS + " are supported");
         }
         for (int cut = 1; cut < piece.length(); cut++) {
             if (Character.isLowSurrogate(piece.charAt(cut))) {

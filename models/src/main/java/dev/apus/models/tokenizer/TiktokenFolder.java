@@ -33,7 +33,11 @@ final class TiktokenFolder {
      * @param bos what a prompt starts with, or null
      * @param ends what ends a generation
      */
-    private record Family(PreTokenizers words, List<String> special, @Nullable String bos, List<String> ends) {}
+    private record Family(
+            PreTokenizers words,
+            List<String> special,
+            @Nullable String bos,
+            List<String> ends) {}
 
     private static final Family QWEN = new Family(
             new PreTokenizers(List.of(PreTokenizers.QWEN2), false, true, true, false),
@@ -113,11 +117,14 @@ final class TiktokenFolder {
             family = LLAMA3;
         }
         if (family == null) {
-            throw new TokenizerException(source + ": tiktoken files do not say how text is cut into words, and tokenizer_class "
-                    + kind + ", the name " + name + " and " + ranks.tokens().length
-                    + " ranks are of no known family; known are the classes " + BY_CLASS.keySet().stream().sorted().toList()
-                    + ", the names " + BY_NAME.keySet().stream().sorted().toList() + " and the " + LLAMA3_RANKS
-                    + " ranks of Llama 3; give the pattern as \"pat_str\" in tokenizer_config.json, or a tokenizer.json");
+            throw new TokenizerException(
+                    source + ": tiktoken files do not say how text is cut into words, and tokenizer_class "
+                            + kind + ", the name " + name + " and " + ranks.tokens().length
+                            + " ranks are of no known family; known are the classes "
+                            + BY_CLASS.keySet().stream().sorted().toList()
+                            + ", the names "
+                            + BY_NAME.keySet().stream().sorted().toList() + " and the " + LLAMA3_RANKS
+                            + " ranks of Llama 3; give the pattern as \"pat_str\" in tokenizer_config.json, or a tokenizer.json");
         }
         return family;
     }
@@ -146,8 +153,7 @@ final class TiktokenFolder {
 
     /** 256 tokens, named as since Llama 3.1; those that have a use have the same ids in all of Llama 3. */
     private static List<String> llama3Special() {
-        List<String> all = numbered(
-                List.of("<|begin_of_text|>", "<|end_of_text|>"), "<|reserved_special_token_", 2);
+        List<String> all = numbered(List.of("<|begin_of_text|>", "<|end_of_text|>"), "<|reserved_special_token_", 2);
         List<String> special = new ArrayList<>(all);
         special.addAll(List.of(
                 "<|finetune_right_pad_id|>",

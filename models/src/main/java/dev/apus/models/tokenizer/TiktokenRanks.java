@@ -27,7 +27,7 @@ record TiktokenRanks(@Nullable String[] tokens) {
         Map<String, Integer> ranks = new HashMap<>();
         int top = 0;
         int number = 0;
-        for (String line : new String(file, StandardCharsets.ISO_8859_1).split("\r?\n")) {
+        for (String line : new String(file, StandardCharsets.ISO_8859_1).lines().toList()) {
             number++;
             if (line.isBlank()) {
                 continue;
@@ -35,9 +35,11 @@ record TiktokenRanks(@Nullable String[] tokens) {
             int rank = rank(line);
             byte[] bytes = bytes(line);
             if (bytes.length == 0 || bytes.length > MAX_TOKEN_BYTES || rank < 0 || rank > MAX_RANK) {
-                throw new TokenizerException(source + ": not a tiktoken vocabulary, or damaged: line " + number + " is \""
-                        + line.substring(0, Math.min(60, line.length())) + "\"; needed is a token of 1 to " + MAX_TOKEN_BYTES
-                        + " bytes in base64, a space and a rank from 0 to " + MAX_RANK);
+                throw new TokenizerException(
+                        source + ": not a tiktoken vocabulary, or damaged: line " + number + " is \""
+                                + line.substring(0, Math.min(60, line.length())) + "\"; needed is a token of 1 to "
+                                + MAX_TOKEN_BYTES
+                                + " bytes in base64, a space and a rank from 0 to " + MAX_RANK);
             }
             if (rank >= tokens.length) {
                 tokens = Arrays.copyOf(tokens, Math.max(rank + 1, 2 * tokens.length));

@@ -99,7 +99,8 @@ final class TokenTable {
     }
 
     /** Strings by id, null where an id has none. */
-    @Nullable String[] tokens() {
+    @Nullable
+    String[] tokens() {
         return tokens.toArray(new @Nullable String[0]);
     }
 

@@ -116,8 +116,9 @@ record TokenizerDescription(
         if (special.isEmpty()) {
             return null;
         }
-        List<AddedToken> kept =
-                added.stream().filter(token -> !special.contains(token.content())).toList();
+        List<AddedToken> kept = added.stream()
+                .filter(token -> !special.contains(token.content()))
+                .toList();
         if (model instanceof Model.Bpe bpe && !bpe.wholeWords()) {
             return write(tokens, kept, Set.of());
         }
@@ -155,7 +156,8 @@ record TokenizerDescription(
                 merges(bpe.merges(), gone, json);
             }
             case Model.WordPiece words -> {
-                json.raw("\"type\":\"WordPiece\",\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100");
+                json.raw(
+                        "\"type\":\"WordPiece\",\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100");
                 json.raw(",\"unk_token\":").value(names[words.unknown()]);
                 vocabulary(names, json);
             }
@@ -171,7 +173,10 @@ record TokenizerDescription(
     private static void write(AddedToken token, JsonText json) {
         AddedToken.Match match = token.match();
         json.raw("{\"id\":").number(token.id()).raw(",\"content\":").string(token.content());
-        json.raw(",\"single_word\":").flag(match.singleWord()).raw(",\"lstrip\":").flag(match.lstrip());
+        json.raw(",\"single_word\":")
+                .flag(match.singleWord())
+                .raw(",\"lstrip\":")
+                .flag(match.lstrip());
         json.raw(",\"rstrip\":").flag(match.rstrip()).raw(",\"normalized\":").flag(match.normalized());
         json.raw(",\"special\":").flag(token.special()).raw('}');
     }

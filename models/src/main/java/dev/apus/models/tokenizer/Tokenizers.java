@@ -68,9 +68,10 @@ public final class Tokenizers {
         if (found.size() == 1) {
             return found.getFirst();
         }
-        throw new TokenizerException(folder + ": no tokenizer.json, none of " + VOCABULARIES + ", " + ranks.size()
-                + " tiktoken files and " + ggufs.size()
-                + " GGUF files in this folder; needed is one of the former or exactly one of the latter (name it to choose)");
+        throw new TokenizerException(
+                folder + ": no tokenizer.json, none of " + VOCABULARIES + ", " + ranks.size()
+                        + " tiktoken files and " + ggufs.size()
+                        + " GGUF files in this folder; needed is one of the former or exactly one of the latter (name it to choose)");
     }
 
     private static List<Path> ending(Path folder, String suffix) {
@@ -114,7 +115,8 @@ public final class Tokenizers {
         try {
             long size = Files.size(file);
             if (size > MAX_VOCABULARY_BYTES) {
-                throw new TokenizerException(file + ": has " + size + " bytes; a vocabulary has at most " + MAX_VOCABULARY_BYTES);
+                throw new TokenizerException(
+                        file + ": has " + size + " bytes; a vocabulary has at most " + MAX_VOCABULARY_BYTES);
             }
             return Files.readAllBytes(file);
         } catch (IOException e) {

@@ -51,9 +51,7 @@ class DetokenizerTest {
             @ForAll @Size(max = 40) List<@IntRange(max = 1_000_000) Integer> numbers,
             @ForAll boolean skip) {
         Tokenizer tokenizer = tokenizer(FIXTURES.get(fixture));
-        int[] ids = numbers.stream()
-                .mapToInt(n -> n % (tokenizer.size() + 40))
-                .toArray();
+        int[] ids = numbers.stream().mapToInt(n -> n % (tokenizer.size() + 40)).toArray();
         Detokenizer detokenizer = tokenizer.detokenizer(skip);
         StringBuilder text = new StringBuilder();
         String whole = tokenizer.decode(ids, skip);
@@ -71,11 +69,11 @@ class DetokenizerTest {
     /** The engine's own decoder, for kinds that have no plan here, must say the same. */
     @Property(tries = 200)
     void piecesOfTheEngineJoinToo(
-            @ForAll @IntRange(max = 5) int fixture, @ForAll @Size(max = 30) List<@IntRange(max = 1_000_000) Integer> numbers) {
+            @ForAll @IntRange(max = 5) int fixture,
+            @ForAll @Size(max = 30) List<@IntRange(max = 1_000_000) Integer> numbers) {
         String name = FIXTURES.get(fixture);
         Tokenizer tokenizer = tokenizer(name);
-        int[] ids =
-                numbers.stream().mapToInt(n -> n % tokenizer.size()).toArray();
+        int[] ids = numbers.stream().mapToInt(n -> n % tokenizer.size()).toArray();
         String json = new String(Fixture.of(name).bytes("tokenizer.json"), StandardCharsets.UTF_8);
         try (NativeEngine engine = new NativeEngine(json, name)) {
             assertThat(engine.decode(ids, true)).isEqualTo(tokenizer.decode(ids, true));
@@ -160,6 +158,7 @@ class DetokenizerTest {
     @Test
     void halfASurrogatePairIsReplacedNotSpread() {
         Tokenizer tokenizer = tokenizer("spm-gemma");
-        assertThat(tokenizer.decode(tokenizer.encode("a\uD83Db", false, true), false)).isEqualTo("a\uFFFDb");
+        assertThat(tokenizer.decode(tokenizer.encode("a\uD83Db", false, true), false))
+                .isEqualTo("a\uFFFDb");
     }
 }

@@ -38,8 +38,7 @@ class SpmModelTest {
 
     @Test
     void unknownFieldsOfEveryWireTypeAreSkipped() {
-        byte[] model = pieces()
-                .number(1000, -1)
+        byte[] model = pieces().number(1000, -1)
                 .real(1001, 1)
                 .text(1002, "x")
                 .varint(1003 << 3 | 1)
@@ -75,11 +74,14 @@ class SpmModelTest {
                         pieces().message(1, new ProtoBuilder().bytes(1, new byte[] {(byte) 0xC3}))
                                 .build(),
                         "not UTF-8"),
-                Arguments.of(pieces().message(1, new ProtoBuilder().number(1, 5)).build(), "wire type 0 where 2"),
-                Arguments.of(pieces().message(2, new ProtoBuilder().number(3, 3)).build(), "model_type 3"),
+                Arguments.of(
+                        pieces().message(1, new ProtoBuilder().number(1, 5)).build(), "wire type 0 where 2"),
+                Arguments.of(
+                        pieces().message(2, new ProtoBuilder().number(3, 3)).build(), "model_type 3"),
                 Arguments.of(
                         pieces().message(2, new ProtoBuilder().number(24, 1)).build(), "treat_whitespace_as_suffix"),
-                Arguments.of(pieces().message(3, new ProtoBuilder().number(5, 0)).build(), "escape_whitespaces"),
+                Arguments.of(
+                        pieces().message(3, new ProtoBuilder().number(5, 0)).build(), "escape_whitespaces"),
                 Arguments.of(pieces().varint(1 << 3 | 2).varint(Long.MAX_VALUE).build(), "bytes where 0 are left"),
                 Arguments.of(pieces().varint(1 << 3 | 2).varint(-1).build(), "18446744073709551615 bytes"),
                 Arguments.of(pieces().varint(1 << 3 | 3).build(), "wire type 3"),
@@ -163,7 +165,11 @@ class SpmModelTest {
         String json = new JsonText(16)
                 .value(Map.of("a" + text, List.of(text, 1, true, List.of(), Map.of())))
                 .toString();
-        assertThat(TokenizerJson.mapper().readTree(json).path("a" + text).path(0).asString())
+        assertThat(TokenizerJson.mapper()
+                        .readTree(json)
+                        .path("a" + text)
+                        .path(0)
+                        .asString())
                 .isEqualTo(text);
         assertThat(json).endsWith(",1,true,[],{}]}");
     }
