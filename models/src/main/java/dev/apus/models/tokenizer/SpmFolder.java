@@ -4,8 +4,9 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Opens a model folder whose tokenizer is a SentencePiece file. Ids are SentencePiece's; added tokens, and the space that is put before a
- * text, are as transformers has them.
+ * Opens a model folder whose tokenizer is a SentencePiece file. Ids are those of transformers, whose translation this follows: added
+ * tokens, the space that is put before a text, and three cases in which its engine is not SentencePiece: the text {@code <0xNN>} may become
+ * that byte, U+2581 in a text is no space to be tidied, and rules over several characters apply to whole graphemes.
  */
 final class SpmFolder {
     private final String source;
