@@ -17,12 +17,7 @@ class LongTextTest {
 
     /** @param wholes whether the text comes back; else its spaces are tidied away or its one long word is unknown */
     @ParameterizedTest
-    @CsvSource({
-        "byte-level, ' ', true",
-        "spm-bpe, ' ', true",
-        "spm-unigram, a, true",
-        "wordpiece, a, false"
-    })
+    @CsvSource({"byte-level, ' ', true", "spm-bpe, ' ', true", "spm-unigram, a, true", "wordpiece, a, false"})
     void aMegabyteOfOneCharacterEnds(String name, String character, boolean wholes) {
         try (Tokenizer tokenizer = Fixture.of(name).open()) {
             String text = character.repeat(LENGTH);
