@@ -1,11 +1,9 @@
 """Makes the tokenizer fixtures of models/src/test/resources/tokenizers: small trained vocabularies and what the reference
-implementations (Hugging Face tokenizers, SentencePiece, tiktoken) make of a list of texts.
+implementation (Hugging Face tokenizers) makes of a list of texts. See tokenizer_file_fixtures.py for the other formats.
 
-Needs: pip install tokenizers sentencepiece tiktoken. Usage: tokenizer_fixtures.py OUT BYTE_LEVEL_TOKENIZER_JSON
+Needs: pip install tokenizers. Usage: tokenizer_fixtures.py OUT BYTE_LEVEL_TOKENIZER_JSON
 """
-import base64, io, json, os, random, shutil, sys
-import sentencepiece as spm
-import tiktoken
+import json, os, random, shutil, sys
 from tokenizers import Tokenizer, models, pre_tokenizers, decoders, normalizers, trainers, processors, Regex, AddedToken
 
 OUT, BYTE_LEVEL = sys.argv[1:3]
@@ -103,59 +101,6 @@ def suffix():
     save("suffix", tok)
 
 
-def sentencepiece(kind):
-    folder = os.path.join(OUT, "spm-" + kind)
-    os.makedirs(folder, exist_ok=True)
-    model = io.BytesIO()
-    llama = kind == "bpe"
-    # a rule table of a few lines, as the built-in one makes files of 230 KB: full-width letters, a ligature, no-break space
-    rules = os.path.join(folder, "rules.tsv")
-    with open(rules, "w") as f:
-        f.writelines("%X\t%s\n" % (0xFF21 + i, "%X" % (65 + i)) for i in range(26))
-        f.write("FB01\t66 69\nA0\t20\n3000\t20\n9\t20\nA\t20\n65 301\tE9\n")
-    spm.SentencePieceTrainer.train(
-        sentence_iterator=iter(c.replace("\n", " ") for c in CORPUS), model_writer=model, model_type=kind, vocab_size=600 if llama else 400,
-        byte_fallback=llama, **({"normalization_rule_name": "identity"} if llama else {"normalization_rule_tsv": rules}), remove_extra_whitespaces=not llama,
-        allow_whitespace_only_pieces=llama, split_digits=llama, hard_vocab_limit=False, minloglevel=2, character_coverage=1.0 if llama else 0.99)
-    os.remove(rules)
-    open(os.path.join(folder, "tokenizer.model"), "wb").write(model.getvalue())
-    sp = spm.SentencePieceProcessor(model_proto=model.getvalue())
-    json.dump({"texts": TEXTS, "parsed": [sp.encode(t) for t in TEXTS]}, open(os.path.join(folder, "cases.json"), "w"), separators=(",", ":"))
-
-
-LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-
-
-def ranks():
-    tok = Tokenizer(models.BPE())
-    tok.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
-    tok.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=700, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
-    d = json.loads(tok.to_str())
-    chars = {}
-    n = 0
-    for b in range(256):
-        printable = 33 <= b <= 126 or 161 <= b <= 172 or 174 <= b <= 255
-        chars[chr(b) if printable else chr(256 + n)] = b
-        n += not printable
-    table = {}
-    for b in sorted(chars.values()):
-        table[bytes([b])] = len(table)
-    for left, right in d["model"]["merges"]:
-        token = bytes(chars[c] for c in left + right)
-        table.setdefault(token, len(table))
-    folder = os.path.join(OUT, "tiktoken")
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "small.tiktoken"), "w") as f:
-        for token, rank in table.items():
-            f.write(base64.b64encode(token).decode() + " " + str(rank) + "\n")
-    special = {"<|endoftext|>": len(table), "<|im_start|>": len(table) + 1, "<|im_end|>": len(table) + 2}
-    json.dump({"added_tokens_decoder": {str(i): {"content": t, "special": True} for t, i in special.items()}, "eos_token": "<|im_end|>"},
-              open(os.path.join(folder, "tokenizer_config.json"), "w"))
-    enc = tiktoken.Encoding("small", pat_str=LLAMA3, mergeable_ranks=table, special_tokens=special)
-    json.dump({"texts": TEXTS, "parsed": [enc.encode(t, allowed_special="all") for t in TEXTS], "plain": [enc.encode(t, disallowed_special=()) for t in TEXTS]},
-              open(os.path.join(folder, "cases.json"), "w"), separators=(",", ":"))
-
-
 save("byte-level", Tokenizer.from_file(BYTE_LEVEL))
 shutil.copy(os.path.join(os.path.dirname(BYTE_LEVEL), "tokenizer_config.json"), os.path.join(OUT, "byte-level", "tokenizer_config.json"))
 bpe_with_fallback(True, True, "llama")
@@ -163,6 +108,3 @@ bpe_with_fallback(False, False, "gemma")
 unigram()
 wordpiece()
 suffix()
-sentencepiece("bpe")
-sentencepiece("unigram")
-ranks()

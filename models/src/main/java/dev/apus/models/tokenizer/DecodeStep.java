@@ -1,6 +1,9 @@
 package dev.apus.models.tokenizer;
 
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One step of a {@code tokenizer.json} decoder, as data. Steps turn a list of token strings into another; {@link DecodePlan} chains them.
@@ -106,5 +109,14 @@ sealed interface DecodeStep {
     /** UTF-8 of {@code text}. */
     static byte[] utf8(String text) {
         return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** The text of all of {@code bytes}, or null if they are not UTF-8. */
+    static @Nullable String strictUtf8(ByteBuffer bytes) {
+        try {
+            return StandardCharsets.UTF_8.newDecoder().decode(bytes.duplicate()).toString();
+        } catch (CharacterCodingException _) {
+            return null;
+        }
     }
 }

@@ -13,17 +13,24 @@ final class EngineTokenizer implements Tokenizer {
     private final SpecialIds special;
     private final Object plainLock = new Object();
     /** Kept until the engine for plain text is built; most servers never need it. */
-    private @Nullable TokenizerJson json;
+    private @Nullable EngineText json;
 
     private @Nullable NativeEngine plain;
     private boolean closed;
 
-    EngineTokenizer(String source, TokenizerJson json, Vocabulary vocabulary, SpecialIds special) {
+    /**
+     * Builds the engine.
+     *
+     * @param source names the tokenizer in messages
+     * @param plan the decoder; null to decode in the engine
+     */
+    EngineTokenizer(
+            String source, EngineText json, Vocabulary vocabulary, @Nullable DecodePlan plan, SpecialIds special) {
         this.source = source;
         this.json = json;
         this.vocabulary = vocabulary;
         this.special = special;
-        this.plan = DecodePlan.parse(json.decoder());
+        this.plan = plan;
         this.engine = new NativeEngine(json.text(), source);
     }
 
@@ -43,7 +50,7 @@ final class EngineTokenizer implements Tokenizer {
             if (closed) {
                 throw new IllegalStateException("the tokenizer is closed");
             }
-            TokenizerJson pending = json;
+            EngineText pending = json;
             if (pending != null) {
                 String text = pending.plain();
                 plain = text == null ? engine : new NativeEngine(text, source);

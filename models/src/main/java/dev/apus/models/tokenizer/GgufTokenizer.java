@@ -1,6 +1,7 @@
 package dev.apus.models.tokenizer;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -37,52 +38,51 @@ final class GgufTokenizer {
     }
 
     Tokenizer open() {
-        TokenizerJson json = new TokenizerJson(source, json());
-        return new EngineTokenizer(source, json, json.vocabulary(), ids());
+        TokenizerDescription description = description();
+        return new EngineTokenizer(source, description, description.vocabulary(), description.decoder(), ids());
     }
 
-    private String json() {
+    private TokenizerDescription description() {
         String model = string("model", "");
         return switch (model) {
             case "gpt2" -> byteLevel();
             case "llama" -> sentencePiece(false);
             case "t5" -> sentencePiece(true);
+            case "bert" -> wordPiece();
             default ->
                 throw new TokenizerException(source + ": " + PREFIX + "model is \"" + model
-                        + "\"; supported are gpt2, llama and t5; put the model's tokenizer.json beside its weights and open the folder"
-                        + " instead");
+                        + "\"; supported are bert, gpt2, llama and t5; put the model's tokenizer.json beside its weights and open the"
+                        + " folder instead");
         };
     }
 
-    private String byteLevel() {
+    private TokenizerDescription byteLevel() {
         PreTokenizers pre = PreTokenizers.named(string("pre", "gpt-2"), source);
-        JsonBuilder builder = new JsonBuilder()
-                .normalizer(pre.nfc() ? Map.of("type", "NFC") : null)
-                .preTokenizer(pre.json())
-                .decoder(Map.of("type", "ByteLevel", "add_prefix_space", true, "trim_offsets", true, "use_regex", true))
-                .around(
-                        flag("add_bos_token", pre.addBos()) ? number("bos_token_id", -1) : -1,
-                        flag("add_eos_token", false) ? number("eos_token_id", -1) : -1,
-                        tokens);
+        TokenTable table = new TokenTable(source, tokens);
         for (int id = 0; id < tokens.size(); id++) {
             if (types[id] == SpmVocabulary.CONTROL || types[id] == SpmVocabulary.USER_DEFINED) {
-                builder.add(new AddedToken(id, tokens.get(id), types[id] == SpmVocabulary.CONTROL));
+                table.own(id, types[id] == SpmVocabulary.CONTROL);
             }
         }
-        List<String> lines = strings("merges");
-        List<String[]> merges = new ArrayList<>(lines.size());
-        for (String line : lines) {
-            int cut = line.indexOf(' ', 1);
-            if (cut < 0) {
+        List<String> merges = strings("merges");
+        for (String merge : merges) {
+            int cut = merge.indexOf(' ');
+            if (cut <= 0 || cut == merge.length() - 1 || merge.indexOf(' ', cut + 1) >= 0) {
                 throw new TokenizerException(
-                        source + ": " + PREFIX + "merges holds \"" + line + "\", which is no pair of tokens");
+                        source + ": " + PREFIX + "merges holds \"" + merge + "\", which is no pair of tokens");
             }
-            merges.add(new String[] {line.substring(0, cut), line.substring(cut + 1)});
         }
-        return builder.bpe(tokens, merges, Map.of("ignore_merges", pre.ignoreMerges()));
+        return new TokenizerDescription(
+                table.tokens(),
+                new TokenizerDescription.Model.Bpe(merges, pre.ignoreMerges(), false, -1),
+                table.added(),
+                pre.nfc() ? Map.of("type", "NFC") : null,
+                pre.json(),
+                around(pre.addBos(), false, -1, -1, table),
+                new DecodePlan(List.of(new DecodeStep.ByteLevel())));
     }
 
-    private String sentencePiece(boolean unigram) {
+    private TokenizerDescription sentencePiece(boolean unigram) {
         List<?> values = list("scores");
         double[] scores = new double[tokens.size()];
         for (int id = 0; id < scores.length && id < values.size(); id++) {
@@ -93,18 +93,65 @@ final class GgufTokenizer {
         for (int i = 0; i < charsMap.length; i++) {
             charsMap[i] = ((Number) map.get(i)).byteValue();
         }
-        return new SpmVocabulary(
-                        source,
-                        tokens,
-                        scores,
-                        types,
-                        unigram,
-                        flag("add_space_prefix", true),
+        SpmVocabulary vocabulary = new SpmVocabulary(
+                source,
+                tokens,
+                scores,
+                types,
+                unigram,
+                new SpmVocabulary.Rules(
+                        flag("add_space_prefix", true) ? SpmVocabulary.Prefix.EACH : SpmVocabulary.Prefix.NONE,
                         flag("remove_extra_whitespaces", unigram),
                         charsMap,
-                        flag("add_bos_token", !unigram) ? number("bos_token_id", 1) : -1,
-                        flag("add_eos_token", unigram) ? number("eos_token_id", unigram ? 1 : 2) : -1)
-                .json();
+                        false));
+        TokenTable table = vocabulary.table();
+        return vocabulary.describe(table, around(!unigram, unigram, 1, unigram ? 1 : 2, table));
+    }
+
+    /**
+     * A vocabulary of BERT's kind, which GGUF writes in llama.cpp's way: a word's first token starts with U+2581, the others with nothing.
+     * The file does not say whether text is lower-cased first; a vocabulary without capitals says it.
+     */
+    private TokenizerDescription wordPiece() {
+        List<@Nullable String> names = new ArrayList<>(tokens.size());
+        boolean lowercase = true;
+        for (int id = 0; id < tokens.size(); id++) {
+            String token = tokens.get(id);
+            boolean plain = types[id] == SpmVocabulary.NORMAL && !(token.startsWith("[") && token.endsWith("]"));
+            names.add(!plain ? token : token.startsWith("\u2581") ? token.substring(1) : "##" + token);
+            lowercase &= !plain || token.codePoints().noneMatch(Character::isUpperCase);
+        }
+        TokenTable table = new TokenTable(source, names);
+        for (int id = 0; id < tokens.size(); id++) {
+            if (types[id] == SpmVocabulary.CONTROL || types[id] == SpmVocabulary.UNKNOWN) {
+                table.own(id, true);
+            }
+        }
+        int unknown = number("unknown_token_id", table.id("[UNK]"));
+        if (unknown < 0 || unknown >= tokens.size()) {
+            throw new TokenizerException(source + ": " + PREFIX + "unknown_token_id is " + unknown
+                    + "; a bert vocabulary needs one from 0 to " + (tokens.size() - 1));
+        }
+        int cls = number("cls_token_id", number("bos_token_id", table.id("[CLS]")));
+        int sep = number("seperator_token_id", number("separator_token_id", table.id("[SEP]")));
+        Map<String, Object> normalizer = new HashMap<>(Map.of(
+                "type", "BertNormalizer", "clean_text", true, "handle_chinese_chars", true, "lowercase", lowercase));
+        normalizer.put("strip_accents", null);
+        return new TokenizerDescription(
+                table.tokens(),
+                new TokenizerDescription.Model.WordPiece(unknown),
+                table.added(),
+                normalizer,
+                Map.of("type", "BertPreTokenizer"),
+                TokenizerDescription.around(cls, sep, table.tokens()),
+                new DecodePlan(List.of(new DecodeStep.WordPiece("##", true))));
+    }
+
+    private @Nullable Object around(boolean addBos, boolean addEos, int bos, int eos, TokenTable table) {
+        return TokenizerDescription.around(
+                flag("add_bos_token", addBos) ? number("bos_token_id", bos) : -1,
+                flag("add_eos_token", addEos) ? number("eos_token_id", eos) : -1,
+                table.tokens());
     }
 
     private SpecialIds ids() {

@@ -27,10 +27,16 @@ final class NativeLoader {
 
     private NativeLoader() {}
 
-    /** Loads once per process; every later call is a field read. @throws TokenizerException saying what failed, each time */
+    /** Loads once per process; every later call is a field read. @return what failed, each time; null if the library is loaded */
+    static @Nullable String failure() {
+        return Outcome.FAILURE;
+    }
+
+    /** @throws TokenizerException if the library cannot be loaded, saying what failed, each time */
     static void ensureLoaded() {
-        if (Outcome.FAILURE != null) {
-            throw new TokenizerException(Outcome.FAILURE);
+        String failure = failure();
+        if (failure != null) {
+            throw new TokenizerException(failure);
         }
     }
 

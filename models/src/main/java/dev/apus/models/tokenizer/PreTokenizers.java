@@ -26,10 +26,16 @@ record PreTokenizers(List<String> patterns, boolean gpt2, boolean ignoreMerges, 
     private static final String UPPER = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";
     private static final String LOWER = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
     private static final String O200K_TAIL = " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-    static final String O200K = cased(CONTRACTION + "?") + "|\\p{N}{1,3}|" + O200K_TAIL;
-    private static final String TEKKEN = cased("") + "|\\p{N}|" + O200K_TAIL;
+    static final String O200K = cased(UPPER, LOWER, CONTRACTION + "?") + "|\\p{N}{1,3}|" + O200K_TAIL;
+    private static final String TEKKEN = cased(UPPER, LOWER, "") + "|\\p{N}|" + O200K_TAIL;
     private static final String DEEPSEEK3 = "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+"
             + "|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+    private static final String NOT_HAN_UPPER = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]";
+    private static final String NOT_HAN_LOWER = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]";
+    /** Kimi: runs of Han are words of their own, else as o200k. */
+    static final String KIMI =
+            "[\\p{Han}]+|" + cased(NOT_HAN_UPPER, NOT_HAN_LOWER, CONTRACTION + "?") + "|\\p{N}{1,3}|" + TAIL;
 
     private static final PreTokenizers GPT2 = new PreTokenizers(List.of(), true, false, false, false);
     private static final PreTokenizers DIGITS = new PreTokenizers(List.of("\\p{N}"), true, false, false, false);
@@ -77,13 +83,13 @@ record PreTokenizers(List<String> patterns, boolean gpt2, boolean ignoreMerges, 
                             "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+",
                             "\\p{N}"))));
 
-    private static PreTokenizers only(List<String> patterns) {
+    static PreTokenizers only(List<String> patterns) {
         return new PreTokenizers(patterns, false, false, false, false);
     }
 
-    private static String cased(String contraction) {
+    private static String cased(String upper, String lower, String contraction) {
         String lead = "[^\\r\\n\\p{L}\\p{N}]?";
-        return lead + UPPER + "*" + LOWER + "+" + contraction + "|" + lead + UPPER + "+" + LOWER + "*" + contraction;
+        return lead + upper + "*" + lower + "+" + contraction + "|" + lead + upper + "+" + lower + "*" + contraction;
     }
 
     /** @throws TokenizerException if the name is not known */

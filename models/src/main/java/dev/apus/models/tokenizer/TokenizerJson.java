@@ -2,6 +2,7 @@ package dev.apus.models.tokenizer;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -24,9 +25,9 @@ import tools.jackson.databind.node.ObjectNode;
  * What Apus itself needs of a {@code tokenizer.json}: vocabulary, added tokens, decoder. Read in one pass that skips the merges, as these
  * files run to tens of megabytes.
  */
-final class TokenizerJson {
+final class TokenizerJson implements EngineText {
     /** Vocabularies have at most a few hundred thousand ids; a larger one is a damaged or hostile file. */
-    private static final int MAX_ID = 16_000_000;
+    static final int MAX_ID = 16_000_000;
 
     private static final JsonMapper MAPPER = new JsonMapper(JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
@@ -83,8 +84,24 @@ final class TokenizerJson {
                 addedTo = offset(parser) + 1;
             }
             case "decoder" -> decoder = TREE.readTree(parser);
+            case "normalizer" -> checkRules(TREE.readTree(parser));
             case "model" -> model(parser);
             default -> parser.skipChildren();
+        }
+    }
+
+    /** Compiled rules are the one part of the file that the engine trusts. */
+    private void checkRules(JsonNode normalizer) {
+        JsonNode map = normalizer.path("precompiled_charsmap");
+        if (map.isString()) {
+            try {
+                CharsMap.check(source, Base64.getDecoder().decode(map.asString()));
+            } catch (IllegalArgumentException e) {
+                throw new TokenizerException(source + ": precompiled_charsmap is not base64: " + e.getMessage(), e);
+            }
+        }
+        for (JsonNode step : normalizer.path("normalizers")) {
+            checkRules(step);
         }
     }
 
@@ -156,7 +173,8 @@ final class TokenizerJson {
         return new TokenizerException(source + ": the tokenizer " + what);
     }
 
-    String text() {
+    @Override
+    public String text() {
         return text;
     }
 
@@ -191,14 +209,14 @@ final class TokenizerJson {
     }
 
     /**
-     * The same tokenizer without its special tokens' texts, for input in which they are plain text; null if it has none.
+     * {@inheritDoc}
      *
-     * <p>Those that the model's vocabulary holds are dropped. The others must stay, as the library numbers added tokens by their order,
+     * <p>Special tokens that the model's vocabulary holds are dropped. The others must stay, as the library numbers added tokens by their order,
      * so they get a text that no input can hold: it carries a fresh random number. A Unigram model would find a dropped token's text in
      * its own vocabulary, so it is renamed there too.
      */
-    @Nullable
-    String plain() {
+    @Override
+    public @Nullable String plain() {
         Set<String> known = new HashSet<>(Arrays.asList(model));
         Set<String> special = new HashSet<>();
         ArrayNode kept = MAPPER.createArrayNode();

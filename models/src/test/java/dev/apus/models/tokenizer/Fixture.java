@@ -30,6 +30,14 @@ record Fixture(String name, Path folder, JsonNode cases) {
         return Tokenizers.open(folder);
     }
 
+    byte[] bytes(String file) {
+        try {
+            return Files.readAllBytes(folder.resolve(file));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     List<String> texts() {
         List<String> texts = new ArrayList<>();
         cases.path("texts").forEach(text -> texts.add(text.asString()));
