@@ -1,0 +1,331 @@
+"""Records tiny random models of many configurations for GoldenTest.
+
+Run in a Python with torch and transformers 5: python make_goldens.py OUT_DIR [name ...]
+Each case becomes a folder OUT_DIR/NAME with config.json, safetensors and golden.json: prompts, the last position's logits, the
+log-probabilities of the prompt's tokens and greedy ids with the margins they won by, all computed by transformers in float32 on the
+CPU from the folder as written. Greedy steps run the whole sequence anew, so that rotary settings which depend on its length are
+those of the sequence.
+"""
+
+import json
+import pathlib
+import shutil
+import sys
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM
+
+transformers.logging.disable_progress_bar()
+
+VOCAB = 64
+GREEDY = 8
+
+BASE = dict(
+    vocab_size=VOCAB,
+    hidden_size=32,
+    intermediate_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=256,
+    bos_token_id=1,
+    eos_token_id=2,
+    pad_token_id=0,
+)
+
+
+def case(config, prompts=(9, 70), dtype="bfloat16", old=False, shards=None, edit=None, greedy=GREEDY, **values):
+    """One case; old: config.json with rope_theta and rope_scaling; edit: changes config.json before the model is read back."""
+    return dict(
+        config=config,
+        prompts=prompts,
+        dtype=dtype,
+        old=old,
+        shards=shards,
+        edit=edit,
+        greedy=greedy,
+        values={**BASE, **values},
+    )
+
+
+def rope(kind="default", theta=10000.0, **values):
+    return {"rope_type": kind, "rope_theta": theta, **values}
+
+
+def longrope(dim, **values):
+    return rope(
+        "longrope",
+        short_factor=[1.0 + 0.07 * i for i in range(dim // 2)],
+        long_factor=[1.3 + 1.9 * i for i in range(dim // 2)],
+        **values,
+    )
+
+
+def type_key(config):
+    """The oldest style: "type" instead of "rope_type"."""
+    config["rope_scaling"]["type"] = config["rope_scaling"].pop("rope_type")
+
+
+def without(*keys):
+    def edit(config):
+        for key in keys:
+            config.pop(key, None)
+
+    return edit
+
+
+QWEN = dict(head_dim=8)
+MOE = dict(
+    head_dim=8,
+    num_experts=4,
+    num_experts_per_tok=2,
+    moe_intermediate_size=16,
+    decoder_sparse_step=1,
+    num_hidden_layers=3,
+)
+GPT2 = dict(n_embd=32, n_layer=2, n_head=4, n_positions=160)
+GEMMA = dict(head_dim=16, tie_word_embeddings=True)
+
+CASES = {
+    # Llama
+    "llama-bias": case("Llama", attention_bias=True, mlp_bias=True, old=True),
+    "llama-wide-heads": case("Llama", head_dim=16, num_key_value_heads=1, tie_word_embeddings=True, dtype="float16"),
+    "llama-linear": case("Llama", rope_parameters=rope("linear", factor=4.0), old=True, edit=type_key),
+    "llama-dynamic": case("Llama", rope_parameters=rope("dynamic", factor=3.0), old=True),
+    "llama-yarn": case(
+        "Llama",
+        head_dim=16,
+        rope_parameters=rope("yarn", factor=4.0, original_max_position_embeddings=64),
+        old=True,
+    ),
+    "llama-yarn-all": case(
+        "Llama",
+        head_dim=16,
+        rope_parameters=rope(
+            "yarn",
+            theta=5000.0,
+            factor=8.0,
+            original_max_position_embeddings=32,
+            attention_factor=0.83,
+            beta_fast=6.0,
+            beta_slow=0.5,
+            truncate=False,
+        ),
+    ),
+    "llama-yarn-mscale": case(
+        "Llama",
+        head_dim=16,
+        rope_parameters=rope(
+            "yarn", factor=16.0, original_max_position_embeddings=16, mscale=0.7, mscale_all_dim=1.4, beta_fast=2.0
+        ),
+    ),
+    "llama-llama3": case(
+        "Llama",
+        head_dim=16,
+        rope_parameters=rope(
+            "llama3",
+            theta=500.0,
+            factor=8.0,
+            low_freq_factor=1.0,
+            high_freq_factor=4.0,
+            original_max_position_embeddings=64,
+        ),
+        old=True,
+    ),
+    "llama-longrope": case(
+        "Llama",
+        prompts=(33, 70),
+        rope_parameters=longrope(8, original_max_position_embeddings=64, factor=4.0),
+    ),
+    "llama-partial": case("Llama", head_dim=16, rope_parameters=rope(partial_rotary_factor=0.5)),
+    "llama-sharded": case("Llama", shards="16KB", dtype="float16"),
+    "llama-gelu": case("Llama", hidden_act="gelu", rms_norm_eps=0.01, dtype="float32"),
+    # Mistral
+    "mistral-window": case("Mistral", sliding_window=12, head_dim=16),
+    "mistral-no-window": case("Mistral", sliding_window=None, tie_word_embeddings=True, old=True),
+    # Qwen
+    "qwen2-window": case(
+        "Qwen2",
+        use_sliding_window=True,
+        sliding_window=10,
+        max_window_layers=1,
+        num_hidden_layers=3,
+        old=True,
+        edit=without("layer_types"),
+    ),
+    "qwen2-layer-types": case(
+        "Qwen2",
+        use_sliding_window=True,
+        sliding_window=10,
+        num_hidden_layers=3,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        tie_word_embeddings=True,
+    ),
+    "qwen2-window-off": case("Qwen2", use_sliding_window=False, sliding_window=10, max_window_layers=0, old=True),
+    "qwen2-yarn": case(
+        "Qwen2", rope_parameters=rope("yarn", theta=1e6, factor=4.0, original_max_position_embeddings=64), old=True,
+        edit=type_key,
+    ),
+    "qwen3-window": case(
+        "Qwen3", use_sliding_window=True, sliding_window=9, max_window_layers=1, num_hidden_layers=3, **QWEN
+    ),
+    "qwen3-bias": case("Qwen3", attention_bias=True, head_dim=24, rms_norm_eps=1e-3, old=True, tie_word_embeddings=True),
+    "qwen3-moe-norm": case("Qwen3Moe", norm_topk_prob=True, mlp_only_layers=[1], **MOE),
+    "qwen3-moe-step": case("Qwen3Moe", norm_topk_prob=False, **{**MOE, "decoder_sparse_step": 2}, old=True),
+    "qwen3-moe-window": case(
+        "Qwen3Moe", use_sliding_window=True, sliding_window=11, **{**MOE, "num_hidden_layers": 2}, attention_bias=True
+    ),
+    # Gemma 2
+    "gemma2-caps": case(
+        "Gemma2",
+        query_pre_attn_scalar=7,
+        attn_logit_softcapping=2.0,
+        final_logit_softcapping=3.0,
+        sliding_window=9,
+        num_hidden_layers=3,
+        **GEMMA,
+    ),
+    "gemma2-no-caps": case(
+        "Gemma2",
+        query_pre_attn_scalar=20,
+        attn_logit_softcapping=None,
+        final_logit_softcapping=None,
+        sliding_window=9,
+        old=True,
+        edit=without("layer_types"),
+        attention_bias=True,
+        **GEMMA,
+    ),
+    # Phi-3
+    "phi3-longrope": case(
+        "Phi3",
+        prompts=(33, 70),
+        original_max_position_embeddings=64,
+        rope_parameters=longrope(8),
+        old=True,
+    ),
+    "phi3-longrope-partial": case(
+        "Phi3",
+        prompts=(64, 65),
+        greedy=0,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        original_max_position_embeddings=64,
+        rope_parameters=longrope(12, partial_rotary_factor=0.75),
+        sliding_window=48,
+        tie_word_embeddings=True,
+        old=True,
+        edit=type_key,
+    ),
+    "phi3-window": case("Phi3", sliding_window=11, hidden_act="gelu_pytorch_tanh"),
+    # GPT-2
+    "gpt2-inverse": case(
+        "GPT2", scale_attn_by_inverse_layer_idx=True, activation_function="relu", n_inner=24, **{**GPT2, "n_layer": 3}
+    ),
+    "gpt2-unscaled": case(
+        "GPT2", scale_attn_weights=False, activation_function="gelu", layer_norm_epsilon=1e-3, **GPT2
+    ),
+    "gpt2-untied": case("GPT2", tie_word_embeddings=False, activation_function="gelu_pytorch_tanh", **GPT2),
+}
+
+
+def fill(model, seed):
+    """Weights with scales that make every part of the model matter; values that bfloat16 and float16 hold exactly."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in sorted(model.named_parameters()):
+        noise = torch.randn(parameter.shape, generator=generator)
+        if "norm" in name.lower() or ".ln_" in name or parameter.dim() < 2 and name.endswith("weight"):
+            plus_one = name.endswith("weight") and float(parameter.abs().max()) > 0.5
+            value = (1 if plus_one else 0) + 0.3 * noise
+        elif parameter.dim() < 2:
+            value = 0.3 * noise
+        elif "embed" in name or "wte" in name:
+            value = 0.8 * noise
+        elif "wpe" in name:
+            value = 0.3 * noise
+        else:
+            fan_in = parameter.shape[0] if type(model).__name__.startswith("GPT2") and "lm_head" not in name else parameter.shape[-1]
+            value = (1.6 if any(x in name for x in ("q_proj", "k_proj", "qkv", "query", "gate.w")) else 1.0) * noise / fan_in**0.5
+        parameter.data.copy_(value.to(torch.bfloat16).float())
+
+
+def old_style(config):
+    """rope_parameters of transformers 5 as rope_theta and rope_scaling of the versions before."""
+    parameters = config.pop("rope_parameters", None)
+    if parameters is None:
+        return
+    config["rope_theta"] = parameters.pop("rope_theta")
+    if "partial_rotary_factor" in parameters:
+        config["partial_rotary_factor"] = parameters.pop("partial_rotary_factor")
+    config["rope_scaling"] = None if parameters["rope_type"] == "default" else parameters
+    config["torch_dtype"] = config.pop("dtype", "float32")
+
+
+def logits(model, ids):
+    with torch.no_grad():
+        return model(torch.tensor([ids]), use_cache=False).logits[0].float()
+
+
+def record(model, length, greedy, generator):
+    prompt = torch.randint(3, VOCAB, (length,), generator=generator).tolist()
+    out = logits(model, prompt)
+    logprobs = torch.log_softmax(out, -1)
+    picked = [float(logprobs[i, prompt[i + 1]]) for i in range(length - 1)]
+    ids, margins, last, sequence = [], [], out[-1], list(prompt)
+    for _ in range(greedy):
+        top = torch.topk(last, 2).values
+        ids.append(int(last.argmax()))
+        margins.append(round(float(top[0] - top[1]), 5))
+        sequence.append(ids[-1])
+        last = logits(model, sequence)[-1]
+    return dict(
+        prompt=prompt,
+        last_logits=[round(float(x), 5) for x in out[-1]],
+        prompt_logprobs=[round(x, 5) for x in picked],
+        greedy=ids,
+        greedy_margins=margins,
+    )
+
+
+def make(folder, name, spec):
+    if folder.exists():
+        shutil.rmtree(folder)
+    values = {key: value for key, value in spec["values"].items()}
+    if spec["config"] == "GPT2":
+        for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
+                    "max_position_embeddings"):
+            values.pop(key)
+    config = getattr(transformers, spec["config"] + "Config")(**values)
+    config._attn_implementation = "eager"
+    model = AutoModelForCausalLM.from_config(config)
+    seed = sum(ord(c) * 31**i for i, c in enumerate(name)) % 2**31
+    fill(model, seed)
+    model.to(getattr(torch, spec["dtype"])).save_pretrained(folder, **({"max_shard_size": spec["shards"]} if spec["shards"] else {}))
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    path = folder / "config.json"
+    written = json.loads(path.read_text())
+    if spec["old"]:
+        old_style(written)
+    if spec["edit"]:
+        spec["edit"](written)
+    path.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    generator = torch.Generator().manual_seed(seed)
+    cases = [record(model, length, spec["greedy"], generator) for length in spec["prompts"]]
+    golden = dict(transformers=transformers.__version__, dtype="float32", cases=cases)
+    (folder / "golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+    spread = max(abs(x) for x in cases[-1]["last_logits"])
+    size = sum(f.stat().st_size for f in folder.iterdir())
+    print(f"{name}: {size} bytes, largest logit {spread:.2f}, margins {cases[-1]['greedy_margins'][:3]}")
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    for name in sys.argv[2:] or CASES:
+        make(out / name, name, CASES[name])
+
+
+if __name__ == "__main__":
+    main()
