@@ -14,6 +14,7 @@ import sys
 
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 transformers.logging.disable_progress_bar()
@@ -35,8 +36,9 @@ BASE = dict(
 )
 
 
-def case(config, prompts=(9, 70), dtype="bfloat16", old=False, shards=None, edit=None, greedy=GREEDY, **values):
-    """One case; old: config.json with rope_theta and rope_scaling; edit: changes config.json before the model is read back."""
+def case(config, prompts=(9, 70), dtype="bfloat16", old=False, shards=None, edit=None, greedy=GREEDY, convert=None, **values):
+    """One case; old: config.json with rope_theta and rope_scaling; edit: changes config.json before the model is read back;
+    convert: lays tensors and config.json out anew once the model's answers are recorded."""
     return dict(
         config=config,
         prompts=prompts,
@@ -45,6 +47,7 @@ def case(config, prompts=(9, 70), dtype="bfloat16", old=False, shards=None, edit
         shards=shards,
         edit=edit,
         greedy=greedy,
+        convert=convert,
         values={**BASE, **values},
     )
 
@@ -86,6 +89,169 @@ MOE = dict(
 )
 GPT2 = dict(n_embd=32, n_layer=2, n_head=4, n_positions=160)
 GEMMA = dict(head_dim=16, tie_word_embeddings=True)
+WIDE = dict(num_attention_heads=2, num_key_value_heads=1)  # partial rotation needs wide heads
+MULTIPLIERS = dict(embedding_multiplier=3.0, residual_multiplier=0.7, attention_multiplier=0.2, logits_scaling=1.5)
+
+
+def neox_style(config):
+    """The names of GPT-NeoX's own config.json."""
+    config["rotary_emb_base"] = config.pop("rope_theta")
+    config["rotary_pct"] = config.pop("partial_rotary_factor")
+    config.pop("rope_scaling")
+
+
+def gemma3_style(config):
+    """Gemma 3 before transformers 5: two bases, a scaling for the global layers, a pattern."""
+    parameters = config.pop("rope_parameters")
+    config["rope_theta"] = parameters["full_attention"].pop("rope_theta")
+    config["rope_local_base_freq"] = parameters["sliding_attention"]["rope_theta"]
+    config["rope_scaling"] = parameters["full_attention"]
+    config.pop("layer_types")
+    config["sliding_window_pattern"] = 2
+
+
+def renamed(tensors, layer, final):
+    """Tensors under other names: layer maps what stands behind model.layers.N., final whole names."""
+    out = {}
+    for name, tensor in tensors.items():
+        if name.startswith("model.layers."):
+            _, _, number, rest = name.split(".", 3)
+            for old, new in layer.items():
+                if rest.startswith(old + "."):
+                    out[new.replace("{}", number) + rest[len(old):]] = tensor
+        elif name.rsplit(".", 1)[0] in final:
+            out[final[name.rsplit(".", 1)[0]] + "." + name.rsplit(".", 1)[1]] = tensor
+    return out
+
+
+def numbers(tensors):
+    return sorted({int(name.split(".")[2]) for name in tensors if name.startswith("model.layers.")})
+
+
+def plain_rope(config):
+    config["rope_theta"] = config.pop("rope_parameters")["rope_theta"]
+
+
+def to_internlm2(tensors, config):
+    block = "model.layers.{}."
+    out = renamed(
+        tensors,
+        {
+            "input_layernorm": block + "attention_norm",
+            "self_attn.o_proj": block + "attention.wo",
+            "post_attention_layernorm": block + "ffn_norm",
+            "mlp.gate_proj": block + "feed_forward.w1",
+            "mlp.up_proj": block + "feed_forward.w3",
+            "mlp.down_proj": block + "feed_forward.w2",
+        },
+        {"model.embed_tokens": "model.tok_embeddings", "model.norm": "model.norm", "lm_head": "output"},
+    )
+    heads, kv = config["num_attention_heads"], config["num_key_value_heads"]
+    for i in numbers(tensors):
+        q, k, v = (tensors[f"model.layers.{i}.self_attn.{x}_proj.weight"] for x in "qkv")
+        dim = q.shape[0] // heads
+        parts = [q.view(kv, heads // kv, dim, -1), k.view(kv, 1, dim, -1), v.view(kv, 1, dim, -1)]
+        out[f"model.layers.{i}.attention.wqkv.weight"] = torch.cat(parts, 1).reshape(-1, q.shape[1]).contiguous()
+    plain_rope(config)
+    config.update(architectures=["InternLM2ForCausalLM"], model_type="internlm2", bias=False)
+    return out, config
+
+
+def fused(tensors, out, target):
+    for i in numbers(tensors):
+        for kind in ("weight", "bias"):
+            parts = [tensors.get(f"model.layers.{i}.self_attn.{x}_proj.{kind}") for x in "qkv"]
+            if parts[0] is not None:
+                out[target.replace("{}", str(i)) + "." + kind] = torch.cat(parts, 0)
+
+
+def to_qwen(tensors, config):
+    block = "transformer.h.{}."
+    out = renamed(
+        tensors,
+        {
+            "input_layernorm": block + "ln_1",
+            "self_attn.o_proj": block + "attn.c_proj",
+            "post_attention_layernorm": block + "ln_2",
+            "mlp.gate_proj": block + "mlp.w2",
+            "mlp.up_proj": block + "mlp.w1",
+            "mlp.down_proj": block + "mlp.c_proj",
+        },
+        {"model.embed_tokens": "transformer.wte", "model.norm": "transformer.ln_f", "lm_head": "lm_head"},
+    )
+    fused(tensors, out, block + "attn.c_attn")
+    return out, dict(
+        architectures=["QWenLMHeadModel"],
+        model_type="qwen",
+        hidden_size=config["hidden_size"],
+        intermediate_size=2 * config["intermediate_size"],
+        kv_channels=config["hidden_size"] // config["num_attention_heads"],
+        layer_norm_epsilon=config["rms_norm_eps"],
+        max_position_embeddings=4096,
+        seq_length=config["max_position_embeddings"],
+        num_attention_heads=config["num_attention_heads"],
+        num_hidden_layers=config["num_hidden_layers"],
+        rotary_emb_base=config["rope_parameters"]["rope_theta"],
+        rotary_pct=1.0,
+        tie_word_embeddings=False,
+        use_dynamic_ntk=True,
+        use_logn_attn=True,
+        vocab_size=config["vocab_size"],
+    )
+
+
+def to_chatglm(tensors, config):
+    block = "transformer.encoder.layers.{}."
+    out = renamed(
+        tensors,
+        {
+            "input_layernorm": block + "input_layernorm",
+            "self_attn.o_proj": block + "self_attention.dense",
+            "post_attention_layernorm": block + "post_attention_layernorm",
+            "mlp.gate_up_proj": block + "mlp.dense_h_to_4h",
+            "mlp.down_proj": block + "mlp.dense_4h_to_h",
+        },
+        {
+            "model.embed_tokens": "transformer.embedding.word_embeddings",
+            "model.norm": "transformer.encoder.final_layernorm",
+            "lm_head": "transformer.output_layer",
+        },
+    )
+    fused(tensors, out, block + "self_attention.query_key_value")
+    return out, dict(
+        architectures=["ChatGLMModel"],
+        model_type="chatglm",
+        add_bias_linear=False,
+        add_qkv_bias=True,
+        apply_residual_connection_post_layernorm=False,
+        ffn_hidden_size=config["intermediate_size"],
+        hidden_size=config["hidden_size"],
+        kv_channels=config["head_dim"],
+        layernorm_epsilon=config["rms_norm_eps"],
+        multi_query_attention=True,
+        multi_query_group_num=config["num_key_value_heads"],
+        num_attention_heads=config["num_attention_heads"],
+        num_layers=config["num_hidden_layers"],
+        padded_vocab_size=config["vocab_size"],
+        rmsnorm=True,
+        rope_ratio=config["rope_parameters"]["rope_theta"] / 10000,
+        seq_length=config["max_position_embeddings"],
+        tie_word_embeddings=False,
+    )
+
+
+def to_minicpm(tensors, config):
+    plain_rope(config)
+    config.update(
+        architectures=["MiniCPMForCausalLM"],
+        model_type="minicpm",
+        scale_emb=config.pop("embedding_multiplier"),
+        scale_depth=1.4,
+        dim_model_base=config["hidden_size"] / config.pop("logits_scaling"),
+    )
+    config.pop("residual_multiplier")
+    config.pop("attention_multiplier")
+    return tensors, config
 
 CASES = {
     # Llama
@@ -113,13 +279,6 @@ CASES = {
             truncate=False,
         ),
     ),
-    "llama-yarn-mscale": case(
-        "Llama",
-        head_dim=16,
-        rope_parameters=rope(
-            "yarn", factor=16.0, original_max_position_embeddings=16, mscale=0.7, mscale_all_dim=1.4, beta_fast=2.0
-        ),
-    ),
     "llama-llama3": case(
         "Llama",
         head_dim=16,
@@ -140,10 +299,9 @@ CASES = {
     ),
     "llama-partial": case("Llama", head_dim=16, rope_parameters=rope(partial_rotary_factor=0.5)),
     "llama-sharded": case("Llama", shards="16KB", dtype="float16"),
-    "llama-gelu": case("Llama", hidden_act="gelu", rms_norm_eps=0.01, dtype="float32"),
+    "llama-gelu": case("Llama", hidden_act="gelu", rms_norm_eps=0.01, old=True),
     # Mistral
     "mistral-window": case("Mistral", sliding_window=12, head_dim=16),
-    "mistral-no-window": case("Mistral", sliding_window=None, tie_word_embeddings=True, old=True),
     # Qwen
     "qwen2-window": case(
         "Qwen2",
@@ -183,7 +341,6 @@ CASES = {
         attn_logit_softcapping=2.0,
         final_logit_softcapping=3.0,
         sliding_window=9,
-        num_hidden_layers=3,
         **GEMMA,
     ),
     "gemma2-no-caps": case(
@@ -226,7 +383,108 @@ CASES = {
     "gpt2-unscaled": case(
         "GPT2", scale_attn_weights=False, activation_function="gelu", layer_norm_epsilon=1e-3, **GPT2
     ),
-    "gpt2-untied": case("GPT2", tie_word_embeddings=False, activation_function="gelu_pytorch_tanh", **GPT2),
+    # Architectures beyond the first
+    "mixtral": case("Mixtral", num_local_experts=4, num_experts_per_tok=2, intermediate_size=16, sliding_window=20),
+    "qwen2-moe": case(
+        "Qwen2Moe", shared_expert_intermediate_size=20, norm_topk_prob=False, mlp_only_layers=[0],
+        **{k: v for k, v in MOE.items() if k != "head_dim"},
+    ),
+    "olmoe": case("Olmoe", num_experts=4, num_experts_per_tok=2, intermediate_size=16, norm_topk_prob=False),
+    "granite-moe": case(
+        "GraniteMoe", num_local_experts=4, num_experts_per_tok=2, intermediate_size=16, **MULTIPLIERS
+    ),
+    "granite": case("Granite", attention_bias=True, mlp_bias=True, **MULTIPLIERS, old=True),
+    "phi": case("Phi", rope_parameters=rope(partial_rotary_factor=0.5), head_dim=None, old=True),
+    "gpt-neox": case("GPTNeoX", rope_parameters=rope(partial_rotary_factor=0.25, theta=3000.0), **WIDE),
+    "gpt-neox-sequential": case(
+        "GPTNeoX",
+        use_parallel_residual=False,
+        attention_bias=False,
+        hidden_act="gelu_new",
+        rope_parameters=rope(partial_rotary_factor=0.5),
+        old=True,
+        edit=neox_style,
+        **WIDE,
+    ),
+    "stablelm": case("StableLm", use_qkv_bias=True, rope_parameters=rope(partial_rotary_factor=0.25), **WIDE, old=True),
+    "stablelm-parallel": case(
+        "StableLm", use_parallel_residual=True, rope_parameters=rope(partial_rotary_factor=0.5), **WIDE
+    ),
+    "starcoder2": case("Starcoder2", sliding_window=20, norm_epsilon=1e-3),
+    "gemma": case("Gemma", hidden_act="gelu", **GEMMA, old=True),
+    "gemma3": case(
+        "Gemma3Text",
+        num_hidden_layers=3,
+        sliding_window=10,
+        layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+        query_pre_attn_scalar=11,
+        final_logit_softcapping=20.0,
+        rope_parameters={
+            "sliding_attention": rope(theta=1000.0),
+            "full_attention": rope("linear", theta=50000.0, factor=8.0),
+        },
+        **GEMMA,
+    ),
+    "gemma3-old": case(
+        "Gemma3Text",
+        num_hidden_layers=2,
+        sliding_window=10,
+        layer_types=["sliding_attention", "full_attention"],
+        query_pre_attn_scalar=16,
+        rope_parameters={"sliding_attention": rope(theta=2000.0), "full_attention": rope("linear", theta=1e6, factor=4.0)},
+        edit=gemma3_style,
+        **GEMMA,
+    ),
+    "olmo": case("Olmo", attention_bias=True),
+    "olmo2": case("Olmo2", rope_parameters=rope(theta=500000.0)),
+    "olmo3": case(
+        "Olmo3",
+        sliding_window=10,
+        layer_types=["sliding_attention", "full_attention"],
+        rope_parameters={
+            "sliding_attention": rope(theta=5000.0),
+            "full_attention": rope("yarn", theta=5000.0, factor=4.0, original_max_position_embeddings=64),
+        },
+    ),
+    "cohere": case("Cohere", logit_scale=0.5, attention_bias=True),
+    "cohere2": case(
+        "Cohere2", logit_scale=0.25, sliding_window=10, layer_types=["sliding_attention", "full_attention"], old=True
+    ),
+    "smollm3": case("SmolLM3", no_rope_layer_interval=2, tie_word_embeddings=False),
+    "smollm3-list": case(
+        "SmolLM3", no_rope_layers=[0, 1], use_sliding_window=True, sliding_window=10, old=True, mlp_bias=True,
+        edit=without("layer_types"),
+    ),
+    "glm": case("Glm", head_dim=8, rope_parameters=rope(partial_rotary_factor=0.5)),
+    "glm4": case("Glm4", head_dim=8, rope_parameters=rope(partial_rotary_factor=0.5), attention_bias=False, old=True),
+    "exaone4": case(
+        "Exaone4", sliding_window=10, sliding_window_pattern=2, layer_types=["sliding_attention", "full_attention"]
+    ),
+    "nemotron": case("Nemotron", rope_parameters=rope(partial_rotary_factor=0.5), head_dim=8, attention_bias=True),
+    "helium": case("Helium", head_dim=8, rope_parameters=rope(theta=100000.0)),
+    "seed-oss": case("SeedOss", head_dim=8, attention_bias=True, attention_out_bias=True),
+    "ernie4.5": case("Ernie4_5", head_dim=8, use_bias=True, tie_word_embeddings=True),
+    "arcee": case("Arcee", head_dim=8),
+    "hunyuan": case("HunYuanDenseV1", head_dim=8, tie_word_embeddings=True),
+    "hunyuan-alpha": case(
+        "HunYuanDenseV1", head_dim=8, attention_bias=True, rope_parameters=rope("dynamic", factor=1.0, alpha=50.0),
+        old=True,
+    ),
+    "internlm3": case("InternLM3", head_dim=8, attention_bias=True, mlp_bias=True),
+    "ministral": case("Ministral", head_dim=8, sliding_window=10, layer_types=["sliding_attention", "full_attention"]),
+    # Architectures that transformers does not have, laid out anew from one that computes the same
+    "internlm2": case("Llama", convert=to_internlm2),
+    "qwen": case("Qwen2", num_key_value_heads=4, convert=to_qwen),
+    "chatglm": case("Glm", head_dim=8, rope_parameters=rope(partial_rotary_factor=0.5, theta=20000.0), convert=to_chatglm),
+    "minicpm": case(
+        "Granite",
+        embedding_multiplier=3.0,
+        residual_multiplier=1.4 / 2**0.5,
+        attention_multiplier=8**-0.5,
+        logits_scaling=2.0,
+        tie_word_embeddings=True,
+        convert=to_minicpm,
+    ),
 }
 
 
@@ -291,11 +549,14 @@ def record(model, length, greedy, generator):
 def make(folder, name, spec):
     if folder.exists():
         shutil.rmtree(folder)
-    values = {key: value for key, value in spec["values"].items()}
+    values = dict(spec["values"])
     if spec["config"] == "GPT2":
         for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size",
                     "max_position_embeddings"):
             values.pop(key)
+    if spec["config"] == "GPTNeoX":
+        values.pop("num_key_value_heads")
+    values = {key: value for key, value in values.items() if key != "head_dim" or value is not None}
     config = getattr(transformers, spec["config"] + "Config")(**values)
     config._attn_implementation = "eager"
     model = AutoModelForCausalLM.from_config(config)
@@ -316,6 +577,11 @@ def make(folder, name, spec):
     cases = [record(model, length, spec["greedy"], generator) for length in spec["prompts"]]
     golden = dict(transformers=transformers.__version__, dtype="float32", cases=cases)
     (folder / "golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+    if spec["convert"]:
+        file = folder / "model.safetensors"
+        tensors, config = spec["convert"](load_file(file), written)
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file, {"format": "pt"})
+        path.write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
     spread = max(abs(x) for x in cases[-1]["last_logits"])
     size = sum(f.stat().st_size for f in folder.iterdir())
     print(f"{name}: {size} bytes, largest logit {spread:.2f}, margins {cases[-1]['greedy_margins'][:3]}")
