@@ -87,7 +87,7 @@ MOE = dict(
     decoder_sparse_step=1,
     num_hidden_layers=3,
 )
-GPT2 = dict(n_embd=32, n_layer=2, n_head=4, n_positions=160)
+GPT2 = dict(n_embd=32, n_layer=2, n_head=4, n_positions=96)
 GEMMA = dict(head_dim=16, tie_word_embeddings=True)
 WIDE = dict(num_attention_heads=2, num_key_value_heads=1)  # partial rotation needs wide heads
 MULTIPLIERS = dict(embedding_multiplier=3.0, residual_multiplier=0.7, attention_multiplier=0.2, logits_scaling=1.5)
@@ -328,16 +328,22 @@ CASES = {
     "qwen3-window": case(
         "Qwen3", use_sliding_window=True, sliding_window=9, max_window_layers=1, num_hidden_layers=3, **QWEN
     ),
-    "qwen3-bias": case("Qwen3", attention_bias=True, head_dim=24, rms_norm_eps=1e-3, old=True, tie_word_embeddings=True),
-    "qwen3-moe-norm": case("Qwen3Moe", norm_topk_prob=True, mlp_only_layers=[1], **MOE),
-    "qwen3-moe-step": case("Qwen3Moe", norm_topk_prob=False, **{**MOE, "decoder_sparse_step": 2}, old=True),
+    "qwen3-bias": case("Qwen3", attention_bias=True, head_dim=16, rms_norm_eps=1e-3, old=True, tie_word_embeddings=True),
+    "qwen3-moe-norm": case("Qwen3Moe", norm_topk_prob=True, **{**MOE, "num_hidden_layers": 2}),
+    "qwen3-moe-step": case(
+        "Qwen3Moe",
+        norm_topk_prob=False,
+        mlp_only_layers=[3],
+        **{**MOE, "decoder_sparse_step": 2, "num_hidden_layers": 4},
+        old=True,
+    ),
     "qwen3-moe-window": case(
         "Qwen3Moe", use_sliding_window=True, sliding_window=11, **{**MOE, "num_hidden_layers": 2}, attention_bias=True
     ),
     # Gemma 2
     "gemma2-caps": case(
         "Gemma2",
-        query_pre_attn_scalar=7,
+        query_pre_attn_scalar=16,
         attn_logit_softcapping=2.0,
         final_logit_softcapping=3.0,
         sliding_window=9,
@@ -381,13 +387,12 @@ CASES = {
         "GPT2", scale_attn_by_inverse_layer_idx=True, activation_function="relu", n_inner=24, **{**GPT2, "n_layer": 3}
     ),
     "gpt2-unscaled": case(
-        "GPT2", scale_attn_weights=False, activation_function="gelu", layer_norm_epsilon=1e-3, **GPT2
+        "GPT2", scale_attn_weights=False, activation_function="gelu", layer_norm_epsilon=1e-3, n_inner=24, **GPT2
     ),
     # Architectures beyond the first
-    "mixtral": case("Mixtral", num_local_experts=4, num_experts_per_tok=2, intermediate_size=16, sliding_window=20),
+    "mixtral": case("Mixtral", num_local_experts=4, num_experts_per_tok=2, intermediate_size=16),
     "qwen2-moe": case(
-        "Qwen2Moe", shared_expert_intermediate_size=20, norm_topk_prob=False, mlp_only_layers=[0],
-        **{k: v for k, v in MOE.items() if k != "head_dim"},
+        "Qwen2Moe", shared_expert_intermediate_size=20, norm_topk_prob=False, **{**MOE, "head_dim": None, "num_hidden_layers": 2}
     ),
     "olmoe": case("Olmoe", num_experts=4, num_experts_per_tok=2, intermediate_size=16, norm_topk_prob=False),
     "granite-moe": case(
@@ -417,7 +422,7 @@ CASES = {
         num_hidden_layers=3,
         sliding_window=10,
         layer_types=["sliding_attention", "sliding_attention", "full_attention"],
-        query_pre_attn_scalar=11,
+        query_pre_attn_scalar=16,
         final_logit_softcapping=20.0,
         rope_parameters={
             "sliding_attention": rope(theta=1000.0),
@@ -430,7 +435,7 @@ CASES = {
         num_hidden_layers=2,
         sliding_window=10,
         layer_types=["sliding_attention", "full_attention"],
-        query_pre_attn_scalar=16,
+        query_pre_attn_scalar=11,
         rope_parameters={"sliding_attention": rope(theta=2000.0), "full_attention": rope("linear", theta=1e6, factor=4.0)},
         edit=gemma3_style,
         **GEMMA,

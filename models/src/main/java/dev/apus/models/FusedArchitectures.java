@@ -127,7 +127,7 @@ final class FusedArchitectures {
         return new Architecture(
                 "qwen",
                 List.of("QWenLMHeadModel"),
-                List.of("qwen"),
+                List.of(),
                 Map.of(
                         "head_dim", "kv_channels",
                         "rope_theta", "rotary_emb_base",
@@ -135,7 +135,7 @@ final class FusedArchitectures {
                         "rms_norm_eps", "layer_norm_epsilon"),
                 s -> {
                     s.qkvBias = true;
-                    s.intermediate /= s.gguf ? 1 : 2; // the file counts both up projections
+                    s.intermediate /= 2; // the file counts both up projections
                     s.maxPositions = Math.min(
                             s.maxPositions, s.keys.integer("seq_length", 1, Integer.MAX_VALUE, s.maxPositions));
                     s.partialRope(10_000, 1, false);

@@ -14,7 +14,8 @@ final class GemmaArchitectures {
         return List.of(
                 Architecture.likeLlama("gemma", List.of("GemmaForCausalLM"), List.of("gemma"), s -> {
                     gemma(s);
-                    if (!s.keys.text("hidden_act", "gelu").equals("gelu")) { // the first release's name for the same function
+                    if (!s.keys.text("hidden_act", "gelu")
+                            .equals("gelu")) { // the first release's name for the same function
                         s.activation = s.activation("hidden_act", "");
                     }
                     s.attentionBias();

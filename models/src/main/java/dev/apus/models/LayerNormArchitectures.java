@@ -10,7 +10,15 @@ final class LayerNormArchitectures {
 
     static List<Architecture> all() {
         return List.of(
-                gpt2(), phi(), gptNeoX(), stableLm(), starCoder2(), olmo(), nemotron(), cohere("cohere"), cohere("cohere2"));
+                gpt2(),
+                phi(),
+                gptNeoX(),
+                stableLm(),
+                starCoder2(),
+                olmo(),
+                nemotron(),
+                cohere("cohere"),
+                cohere("cohere2"));
     }
 
     private static Architecture gpt2() {
@@ -127,9 +135,9 @@ final class LayerNormArchitectures {
             s.layerNorm = true;
             s.qkvBias = s.keys.flag("use_qkv_bias", false);
             s.refuse("qk_layernorm");
-            boolean parallel =
-                    s.gguf ? !s.keys.flag("use_parallel_residual", true) : s.keys.flag("use_parallel_residual", false);
-            s.placement = parallel ? DecoderConfig.Placement.PARALLEL : DecoderConfig.Placement.PRE;
+            s.placement = s.keys.flag("use_parallel_residual", false)
+                    ? DecoderConfig.Placement.PARALLEL
+                    : DecoderConfig.Placement.PRE;
             s.partialRope(10_000, 0.25, false);
         });
     }

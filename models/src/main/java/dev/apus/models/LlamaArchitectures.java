@@ -59,12 +59,15 @@ final class LlamaArchitectures {
                     multipliers(s);
                     s.rope(10_000, s.gguf);
                 }),
-                Architecture.likeLlama("minicpm", List.of("MiniCPMForCausalLM"), List.of(), LlamaArchitectures::miniCpm),
-                Architecture.likeLlama("smollm3", List.of("SmolLM3ForCausalLM"), List.of(), LlamaArchitectures::smolLm3),
+                Architecture.likeLlama(
+                        "minicpm", List.of("MiniCPMForCausalLM"), List.of(), LlamaArchitectures::miniCpm),
+                Architecture.likeLlama(
+                        "smollm3", List.of("SmolLM3ForCausalLM"), List.of(), LlamaArchitectures::smolLm3),
                 Architecture.likeLlama("seed-oss", List.of("SeedOssForCausalLM"), List.of("seed_oss"), s -> {
                     s.qkvBias = !s.gguf && s.keys.flag("attention_bias", true);
                     s.attentionOutBias = s.keys.flag("attention_out_bias", false);
                     s.mlpBias = s.keys.flag("mlp_bias", false);
+                    s.ggufNames = s.ggufNames.with(TensorRole.MLP_NORM, "blk.{}.post_attention_norm");
                     s.rope(10_000, false);
                 }),
                 Architecture.likeLlama("helium", List.of("HeliumForCausalLM"), List.of(), s -> {

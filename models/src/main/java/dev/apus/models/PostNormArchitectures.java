@@ -23,7 +23,7 @@ final class PostNormArchitectures {
                     // local layers share the base but not its scaling
                     s.localRope(s.ropes.getFirst().theta(), i -> (i + 1) % 4 != 0);
                 }),
-                of("exaone4", "Exaone4ForCausalLM", "exaone4", behind, PostNormArchitectures::exaone4),
+                of("exaone4", "Exaone4ForCausalLM", "", behind, PostNormArchitectures::exaone4),
                 of(
                         "glm4",
                         "Glm4ForCausalLM",

@@ -24,8 +24,7 @@ final class RopeAngles {
             }
             case RopeScaling.Llama3 llama3 -> llama3(divide(periods, filled(periods.length, 1)), llama3);
             case RopeScaling.Yarn yarn -> yarn(periods, rope, yarn);
-            case RopeScaling.LongRope l ->
-                divide(periods, beyond ? l.longFactors() : l.shortFactors());
+            case RopeScaling.LongRope l -> divide(periods, beyond ? l.longFactors() : l.shortFactors());
             case RopeScaling.Divisors divisors -> divide(periods, divisors.factors());
         };
     }

@@ -30,7 +30,11 @@ final class RopeReader {
     DecoderConfig.Rope read(String layerType, double theta, double partial, boolean interleaved) {
         ConfigReader scaling = settings(layerType);
         double share = scaling.real("partial_rotary_factor", 0, 1, keys.real("partial_rotary_factor", 0, 1, partial));
-        return rotating(layerType, theta, keys.integer("rope.dimension_count", 2, headDim, (int) (headDim * share)), interleaved);
+        return rotating(
+                layerType,
+                theta,
+                keys.integer("rope.dimension_count", 2, headDim, (int) (headDim * share)),
+                interleaved);
     }
 
     private DecoderConfig.Rope rotating(String layerType, double theta, int dim, boolean interleaved) {
@@ -133,7 +137,7 @@ final class RopeReader {
                 fast == 0 ? 32 : fast, // transformers takes 0 for absent
                 slow == 0 ? 1 : slow,
                 original,
-                s.real("attention_factor", 1e-6, MAX_FACTOR, attention),
+                s.real("attention_factor", 1e-6, MAX_FACTOR, attention * s.real("attention_multiplier", 1e-6, 1e6, 1)),
                 s.flag("truncate", true));
     }
 

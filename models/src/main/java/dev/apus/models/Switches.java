@@ -79,6 +79,8 @@ final class Switches {
     DecoderConfig.QkvOrder qkvOrder = DecoderConfig.QkvOrder.STACKED;
     boolean transposed;
     boolean normsPlusOne;
+    /** ggml's tensor names, changed where llama.cpp calls a tensor otherwise for this architecture. */
+    TensorNames ggufNames = TensorNames.gguf();
 
     /** Reads what all architectures share. */
     Switches(ConfigReader keys, boolean gguf) {

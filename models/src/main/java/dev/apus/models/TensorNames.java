@@ -70,6 +70,10 @@ record TensorNames(Map<TensorRole, String> names) {
         names.put(TensorRole.DOWN, "blk.{}.ffn_down");
         names.put(TensorRole.POST_MLP_NORM, "blk.{}.post_ffw_norm");
         names.put(TensorRole.ROUTER, "blk.{}.ffn_gate_inp");
+        names.put(TensorRole.SHARED_GATE, "blk.{}.ffn_gate_shexp");
+        names.put(TensorRole.SHARED_UP, "blk.{}.ffn_up_shexp");
+        names.put(TensorRole.SHARED_DOWN, "blk.{}.ffn_down_shexp");
+        names.put(TensorRole.SHARED_SWITCH, "blk.{}.ffn_gate_inp_shexp");
         names.put(TensorRole.EXPERTS_GATE, "blk.{}.ffn_gate_exps");
         names.put(TensorRole.EXPERTS_UP, "blk.{}.ffn_up_exps");
         names.put(TensorRole.EXPERTS_DOWN, "blk.{}.ffn_down_exps");

@@ -169,7 +169,18 @@ final class WeightLoader {
                         config.hidden(),
                         false),
                 plain(TensorRole.SHARED_DOWN, layer, config.hidden(), inner, false),
-                plain(TensorRole.SHARED_SWITCH, layer, 1, config.hidden(), false));
+                sharedSwitch(layer));
+    }
+
+    /** A row of weights; a vector in older GGUF files. */
+    private Linear sharedSwitch(int layer) {
+        String name = fileName(TensorRole.SHARED_SWITCH, layer, 0);
+        HostTensor weight = source.tensor(name + WEIGHT);
+        if (weight.rank() == 1 && weight.dim(0) == config.hidden()) {
+            weight = new HostTensor(weight.dtype(), new long[] {1, config.hidden()}, weight.data());
+            return backend.linear(List.of(weight), null);
+        }
+        return plain(TensorRole.SHARED_SWITCH, layer, 1, config.hidden(), false);
     }
 
     private Linear plain(TensorRole role, int layer, int out, int in, boolean biased) {

@@ -73,6 +73,24 @@ final class GoldenTest {
         agreesWithTransformers("tiny/" + name, provider);
     }
 
+    /** The files of make_ggufs.py: some of those configurations in llama.cpp's form. */
+    static Stream<Arguments> ggufConfigurations() throws IOException {
+        try (Stream<Path> files = Files.list(folder("tiny-gguf"))) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList().stream()
+                    .flatMap(name -> Stream.of(
+                            Arguments.of(name, CpuOptions.Provider.SCALAR),
+                            Arguments.of(name, CpuOptions.Provider.VECTOR)));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("ggufConfigurations")
+    void agreesInGgufForm(String file, CpuOptions.Provider provider) {
+        Path answers = folder("tiny/" + file.replace(".gguf", "")).resolve("golden.json");
+        Map<String, Object> golden = new JsonFiles().object(answers);
+        check(folder("tiny-gguf").resolve(file), GoldenCase.of(golden), provider, TOLERANCE);
+    }
+
     @ParameterizedTest
     @MethodSource("ggufFiles")
     void agreesWithTheDequantisedModel(String file, CpuOptions.Provider provider) {

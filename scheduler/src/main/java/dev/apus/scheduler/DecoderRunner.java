@@ -32,8 +32,7 @@ public final class DecoderRunner implements Runner {
         this(decoder, kernels, cache, vocabSize, length -> 0);
     }
 
-    private DecoderRunner(
-            Forward decoder, Kernels kernels, KvCache cache, int vocabSize, IntUnaryOperator ropeOffset) {
+    private DecoderRunner(Forward decoder, Kernels kernels, KvCache cache, int vocabSize, IntUnaryOperator ropeOffset) {
         this.decoder = decoder;
         this.ropeOffset = ropeOffset;
         this.kernels = kernels;
