@@ -1,6 +1,8 @@
 package dev.apus.models;
 
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 
 /** Llama and what differs from it by switches only: RMS norms in front, rotary positions, gated MLPs, its tensor names. */
 final class LlamaArchitectures {
@@ -137,7 +139,8 @@ final class LlamaArchitectures {
         List<?> rotated = s.keys.list("no_rope_layers");
         int interval = s.keys.integer("no_rope_layer_interval", 1, Integer.MAX_VALUE, 4);
         for (int i = 0; i < s.layers; i++) {
-            boolean rope = rotated == null || rotated.isEmpty() ? (i + 1) % interval != 0 : flag(s, rotated, i);
+            boolean listed = rotated != null && !rotated.isEmpty();
+            boolean rope = listed ? flag(s, Objects.requireNonNull(rotated), i) : (i + 1) % interval != 0;
             s.ropeOf[i] = rope ? 0 : -1;
         }
         int window = s.keys.flag("use_sliding_window", false) ? s.window() : 0;
@@ -159,7 +162,7 @@ final class LlamaArchitectures {
                 "hunyuan",
                 List.of("HunYuanDenseV1ForCausalLM"),
                 List.of("hunyuan-dense"),
-                java.util.Map.of(),
+                Map.of(),
                 s -> {
                     s.attentionBias();
                     if (s.keys.flag("use_qk_norm", true)) {

@@ -7,6 +7,7 @@ import dev.apus.loaders.CheckpointException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -138,8 +139,7 @@ final class ConfigTest {
                 List.of(1));
         assertThat(config.layers().stream().map(DecoderConfig.Layer::sparse))
                 .containsExactly(false, false, false, true);
-        assertThat(config.experts()).isNotNull();
-        assertThat(config.experts().renormalize()).isFalse();
+        assertThat(Objects.requireNonNull(config.experts()).renormalize()).isFalse();
     }
 
     static List<Arguments> refused() {
