@@ -28,6 +28,17 @@ public interface Kernels {
     /** {@code out = (x - mean) / sqrt(var + eps) * weight + bias} per row. */
     void layerNorm(Tensor out, Tensor x, Tensor weight, @Nullable Tensor bias, float eps, int rows);
 
+    /**
+     * RMS norm of {@code width} columns in place: {@code x[t, from..from+width)}. The norm over all heads of the queries or keys of a fused
+     * projection (OLMo 2).
+     *
+     * @param weight {@code [width]}
+     */
+    void rmsNormColumns(Tensor x, int from, int width, Tensor weight, float eps, int rows);
+
+    /** {@code x[t] += sigmoid(gate[t, 0]) * delta[t]}: a shared expert behind its gate (Qwen2-MoE). */
+    void addGated(Tensor x, Tensor delta, Tensor gate, int rows);
+
     /** {@code x += delta}. */
     void add(Tensor x, Tensor delta, int rows);
 
@@ -48,7 +59,7 @@ public interface Kernels {
      * are all query heads, then all key heads, then all value heads. Queries are normalised and rotated in place; keys and values go to
      * the batch's slots of {@code cache}.
      *
-     * @param qNorm weight {@code [headDim]} of the per-head query norm before rotation, or null
+     * @param qNorm weight {@code [headDim]} of the per-head query norm, before rotation unless the table says otherwise, or null
      * @param kNorm weight {@code [headDim]} of the per-head key norm, or null
      * @param rope angles, or null for models without rotary positions
      */

@@ -13,6 +13,8 @@ public final class StepBatch {
     public final int[] tokenIds;
     /** Position in its sequence of each token, {@code [tokens]}. */
     public final int[] positions;
+    /** Row of the rotary tables of each token, {@code [tokens]}: its position, but for sequences added with a {@code ropeOffset}. */
+    public final int[] ropeRows;
     /** KV slot that each token is written to, {@code block * blockSize + offset}, {@code [tokens]}. */
     public final int[] slots;
     /** Index of the sequence of each token, {@code [tokens]}. */
@@ -38,6 +40,7 @@ public final class StepBatch {
         this.blockSize = blockSize;
         tokenIds = new int[maxTokens];
         positions = new int[maxTokens];
+        ropeRows = new int[maxTokens];
         slots = new int[maxTokens];
         sequenceOf = new int[maxTokens];
         queryStart = new int[maxSequences + 1];
@@ -54,6 +57,11 @@ public final class StepBatch {
         logitRowCount = 0;
     }
 
+    /** Adds the next {@code count} tokens of a sequence that is rotated by its positions: {@code ropeOffset} 0. */
+    public int addSequence(int[] ids, int from, int count, int[] blockTable, int blockCount, int logitsFrom) {
+        return addSequence(ids, from, count, blockTable, blockCount, logitsFrom, 0);
+    }
+
     /**
      * Adds the next {@code count} tokens of a sequence.
      *
@@ -63,11 +71,14 @@ public final class StepBatch {
      * @param blockCount entries of {@code blockTable} in use
      * @param logitsFrom index relative to {@code from} from which tokens produce logits: {@code count - 1} for the last only,
      *     0 for all, {@code count} for none
+     * @param ropeOffset what to add to a position for its row in the rotary tables, the same for all tokens of a sequence; not 0 only
+     *     where a model's tables hold angles for long sequences behind those for short ones (LongRoPE)
      * @return index of the sequence in this batch
      * @throws IllegalArgumentException if the block table does not cover the tokens
      * @throws IndexOutOfBoundsException if the batch is full
      */
-    public int addSequence(int[] ids, int from, int count, int[] blockTable, int blockCount, int logitsFrom) {
+    public int addSequence(
+            int[] ids, int from, int count, int[] blockTable, int blockCount, int logitsFrom, int ropeOffset) {
         int length = from + count;
         if (count <= 0 || (length + blockSize - 1) / blockSize > blockCount) {
             throw new IllegalArgumentException(count + " tokens from position " + from + " do not fit " + blockCount
@@ -85,6 +96,7 @@ public final class StepBatch {
             int t = tokens + i;
             tokenIds[t] = ids[position];
             positions[t] = position;
+            ropeRows[t] = position + ropeOffset;
             slots[t] = blockTable[position / blockSize] * blockSize + position % blockSize;
             sequenceOf[t] = sequence;
             if (i >= logitsFrom) {

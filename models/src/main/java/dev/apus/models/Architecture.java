@@ -51,6 +51,6 @@ record Architecture(
     DecoderConfig ggufConfig(ConfigReader keys) {
         Switches s = new Switches(keys, true);
         switches.accept(s);
-        return s.build(name, TensorNames.gguf());
+        return s.build(name, s.ggufNames);
     }
 }

@@ -1,5 +1,7 @@
 package dev.apus.models;
 
+import dev.apus.kernels.Activation;
+import dev.apus.kernels.AttentionShape;
 import dev.apus.kernels.Backend;
 import dev.apus.kernels.DType;
 import dev.apus.kernels.HostTensor;
@@ -7,6 +9,7 @@ import dev.apus.kernels.Kernels;
 import dev.apus.kernels.KvCache;
 import dev.apus.kernels.KvLayout;
 import dev.apus.kernels.Linear;
+import dev.apus.kernels.MoeShape;
 import dev.apus.kernels.RopeTable;
 import dev.apus.kernels.StepBatch;
 import dev.apus.kernels.Tensor;
@@ -30,6 +33,7 @@ public final class Decoder {
     private final Kernels kernels;
     private final Linear embedding;
     private final @Nullable Linear positions;
+    private final int shortContext;
     private final List<RopeTable> ropes = new ArrayList<>();
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final DecoderLayer.NormWeight finalNorm;
@@ -42,8 +46,10 @@ public final class Decoder {
         kernels = backend.kernels();
         embedding = loader.embedding();
         positions = config.learnedPositions() ? loader.positions() : null;
+        shortContext = config.shortContext() < maxPositions ? config.shortContext() : 0;
+        boolean beforeNorms = config.qkNorm() == DecoderConfig.QkNorm.HEAD_AFTER_ROPE;
         for (DecoderConfig.Rope rope : config.ropes()) {
-            ropes.add(upload(backend, rope, maxPositions));
+            ropes.add(upload(backend, rope, beforeNorms, shortContext, maxPositions));
         }
         for (int i = 0; i < config.layers().size(); i++) {
             layers.add(loader.layer(i));
@@ -57,8 +63,7 @@ public final class Decoder {
      *
      * @param maxTokens most tokens of a step
      * @param maxLogitRows most rows of logits of a step
-     * @param maxPositions most tokens of a sequence, at most {@link DecoderConfig#maxPositions}. LongRoPE models rotate by their
-     *     long factors if it is above their original length, by their short ones else
+     * @param maxPositions most tokens of a sequence, at most {@link DecoderConfig#maxPositions}
      * @throws dev.apus.loaders.CheckpointException if a tensor is missing or of another shape than the configuration says
      * @throws IllegalArgumentException if a size is not positive or {@code maxPositions} is too large
      */
@@ -82,13 +87,14 @@ public final class Decoder {
                 config, loader, backend, new Workspace(config, backend, maxTokens, maxLogitRows), maxPositions);
     }
 
-    private static RopeTable upload(Backend backend, DecoderConfig.Rope rope, int positions) {
-        float[] table = RopeAngles.table(rope, positions);
+    private static RopeTable upload(
+            Backend backend, DecoderConfig.Rope rope, boolean beforeNorms, int shortRows, int positions) {
+        float[] table = RopeAngles.table(rope, shortRows, positions);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment data = arena.allocate(4L * table.length, 64);
             MemorySegment.copy(table, 0, data, ValueLayout.JAVA_FLOAT, 0, table.length);
-            HostTensor host = new HostTensor(DType.F32, new long[] {positions, rope.dim()}, data);
-            return new RopeTable(backend.upload(host), rope.dim(), rope.interleaved());
+            HostTensor host = new HostTensor(DType.F32, new long[] {shortRows + positions, rope.dim()}, data);
+            return new RopeTable(backend.upload(host), rope.dim(), rope.interleaved(), beforeNorms);
         }
     }
 
@@ -134,6 +140,18 @@ public final class Decoder {
         return config.vocabSize();
     }
 
+    /**
+     * What {@link StepBatch#addSequence(int[], int, int, int[], int, int, int)} needs as {@code ropeOffset} for a sequence of
+     * {@code length} known tokens, computed or not.
+     *
+     * <p>0 for every length but with LongRoPE, whose factors depend on the length as in transformers: a sequence that grows beyond the
+     * original length gets another offset, and its keys, which were rotated by the short factors, must be computed anew from its first
+     * token on. Keys of sequences with different offsets must not be shared.
+     */
+    public int ropeOffset(int length) {
+        return shortContext > 0 && length > shortContext ? shortContext : 0;
+    }
+
     /** Computes a step and returns logits F32 {@code [logit rows, vocab]}, valid until the next call. */
     public Tensor forward(StepBatch batch, KvCache cache) {
         int rows = batch.tokens();
@@ -163,12 +181,15 @@ public final class Decoder {
         DecoderLayer layer = layers.get(index);
         DecoderConfig.Layer spec = config.layers().get(index);
         RopeTable rope = spec.rope() < 0 ? null : ropes.get(spec.rope());
-        norm(work.normed, work.x, layer.attentionNorm(), rows);
-        kernels.linear(work.qkv, work.normed, layer.qkv(), rows);
+        kernels.linear(work.qkv, normed(layer.attentionNorm(), rows), layer.qkv(), rows);
+        boolean together = config.qkNorm() == DecoderConfig.QkNorm.ALL_HEADS;
+        if (together) {
+            normAllHeads(layer, rows);
+        }
         kernels.ropeAndCache(
                 work.qkv,
-                layer.queryNorm(),
-                layer.keyNorm(),
+                together ? null : layer.queryNorm(),
+                together ? null : layer.keyNorm(),
                 config.norm().eps(),
                 rope,
                 spec.attention(),
@@ -176,46 +197,73 @@ public final class Decoder {
                 index,
                 batch);
         kernels.attention(work.attended, work.qkv, spec.attention(), cache, index, batch);
+        Tensor in = work.normed; // the one norm of PARALLEL, unless something else follows
         if (config.placement() == DecoderConfig.Placement.PARALLEL_TWO_NORMS) { // of x as it was before the attention
-            norm(work.normed, work.x, Objects.requireNonNull(layer.mlpNorm()), rows);
+            in = normed(layer.mlpNorm(), rows);
         }
         addProjected(work.attended, layer.attentionOut(), layer.postAttentionNorm(), rows);
-        if (config.placement() == DecoderConfig.Placement.PRE
-                || config.placement() == DecoderConfig.Placement.SANDWICH) {
-            norm(work.normed, work.x, Objects.requireNonNull(layer.mlpNorm()), rows);
+        if (!config.placement().parallel()) {
+            in = normed(layer.mlpNorm(), rows);
         }
         if (spec.sparse()) {
-            sparse(layer, rows);
+            sparse(in, layer, rows);
         } else {
-            dense(layer, rows);
+            dense(in, layer, rows);
         }
     }
 
-    private void dense(DecoderLayer layer, int rows) {
+    /** The normalised residual stream, or the stream itself where no norm stands in front. */
+    private Tensor normed(DecoderLayer.@Nullable NormWeight norm, int rows) {
+        if (norm == null) {
+            return work.x;
+        }
+        norm(work.normed, work.x, norm, rows);
+        return work.normed;
+    }
+
+    private void normAllHeads(DecoderLayer layer, int rows) {
+        AttentionShape shape = config.attention();
+        int queries = shape.heads() * shape.headDim();
+        int keys = shape.kvHeads() * shape.headDim();
+        float eps = config.norm().eps();
+        kernels.rmsNormColumns(work.qkv, 0, queries, Objects.requireNonNull(layer.queryNorm()), eps, rows);
+        kernels.rmsNormColumns(work.qkv, queries, keys, Objects.requireNonNull(layer.keyNorm()), eps, rows);
+    }
+
+    private void dense(Tensor in, DecoderLayer layer, int rows) {
         Linear up = Objects.requireNonNull(layer.up());
         Tensor inner = Objects.requireNonNull(work.inner);
         if (config.mlp().gated()) {
             Tensor wide = Objects.requireNonNull(work.wide);
-            kernels.linear(wide, work.normed, up, rows);
+            kernels.linear(wide, in, up, rows);
             kernels.gatedActivation(inner, wide, config.mlp().activation(), rows);
         } else {
-            kernels.linear(inner, work.normed, up, rows);
+            kernels.linear(inner, in, up, rows);
             kernels.activation(inner, config.mlp().activation(), rows);
         }
         addProjected(inner, Objects.requireNonNull(layer.down()), layer.postMlpNorm(), rows);
     }
 
-    private void sparse(DecoderLayer layer, int rows) {
+    private void sparse(Tensor in, DecoderLayer layer, int rows) {
         Tensor router = Objects.requireNonNull(work.router);
-        kernels.linear(router, work.normed, Objects.requireNonNull(layer.router()), rows);
-        kernels.moe(
-                work.delta,
-                work.normed,
-                router,
-                Objects.requireNonNull(layer.experts()),
-                Objects.requireNonNull(config.experts()),
-                rows);
+        MoeShape shape = Objects.requireNonNull(config.experts());
+        kernels.linear(router, in, Objects.requireNonNull(layer.router()), rows);
+        DecoderLayer.SharedExpert shared = layer.shared();
+        if (shared != null) {
+            shared(in, shared, shape.activation(), rows);
+        }
+        kernels.moe(work.delta, in, router, Objects.requireNonNull(layer.experts()), shape, rows);
         addDelta(layer.postMlpNorm(), rows);
+    }
+
+    /** Adds what the shared expert makes of {@code in}, which must not be the residual stream itself. */
+    private void shared(Tensor in, DecoderLayer.SharedExpert expert, Activation activation, int rows) {
+        Workspace.Shared space = Objects.requireNonNull(work.shared);
+        kernels.linear(space.gate(), in, expert.gate(), rows);
+        kernels.linear(space.wide(), in, expert.up(), rows);
+        kernels.gatedActivation(space.inner(), space.wide(), activation, rows);
+        kernels.linear(work.delta, space.inner(), expert.down(), rows);
+        kernels.addGated(work.x, work.delta, space.gate(), rows);
     }
 
     /** {@code x += residual * norm(from Wᵀ)}. */

@@ -18,9 +18,11 @@ import org.jspecify.annotations.Nullable;
  * @param layers one entry per layer; all have the same heads and head size
  * @param norm the norms of the residual stream
  * @param placement where the norms stand
- * @param qkNorm whether queries and keys are RMS-normalised per head before rotation
+ * @param qkNorm how queries and keys are RMS-normalised
  * @param mlp the dense feed-forward layers
  * @param experts the sparse feed-forward layers, or null if there are none
+ * @param sharedExpert inner width of the expert behind a sigmoid gate that all tokens of sparse layers go through too, 0 for none
+ *     (Qwen2-MoE)
  * @param ropes rotary embeddings that layers refer to
  * @param learnedPositions whether a table of positions is added to the embeddings (GPT-2)
  * @param scalars constant factors
@@ -36,9 +38,10 @@ public record DecoderConfig(
         List<Layer> layers,
         Norm norm,
         Placement placement,
-        boolean qkNorm,
+        QkNorm qkNorm,
         Mlp mlp,
         @Nullable MoeShape experts,
+        int sharedExpert,
         List<Rope> ropes,
         boolean learnedPositions,
         Scalars scalars,
@@ -64,8 +67,20 @@ public record DecoderConfig(
      *
      * @param layerNorm LayerNorm, else RMSNorm
      * @param eps added to the variance or mean square
+     * @param weightless the checkpoint has no weights for them: all 1 (OLMo)
      */
-    public record Norm(boolean layerNorm, float eps) {}
+    public record Norm(boolean layerNorm, float eps, boolean weightless) {}
+
+    /** How queries and keys are RMS-normalised. */
+    public enum QkNorm {
+        NONE,
+        /** Each head, before rotation: Qwen 3, Gemma 3. */
+        HEAD,
+        /** Each head, after rotation: HunYuan. */
+        HEAD_AFTER_ROPE,
+        /** All heads together, before rotation: OLMo 2, OLMoE. */
+        ALL_HEADS
+    }
 
     /** Where the norms stand in a layer. */
     public enum Placement {
@@ -73,10 +88,22 @@ public record DecoderConfig(
         PRE,
         /** {@code x += norm(attn(norm(x))); x += norm(mlp(norm(x)))}: Gemma 2 and 3, GLM-4-0414. */
         SANDWICH,
+        /** {@code x += norm(attn(x)); x += norm(mlp(x))}: OLMo 2 and 3, EXAONE 4. */
+        POST,
         /** {@code x += attn(norm(x)) + mlp(norm(x))} with one norm: Phi, Cohere. */
         PARALLEL,
         /** The same with a norm each: GPT-NeoX. */
-        PARALLEL_TWO_NORMS
+        PARALLEL_TWO_NORMS;
+
+        /** Whether attention and MLP read the same residual stream. */
+        boolean parallel() {
+            return this == PARALLEL || this == PARALLEL_TWO_NORMS;
+        }
+
+        /** Whether norms stand behind attention and MLP. */
+        boolean post() {
+            return this == SANDWICH || this == POST;
+        }
     }
 
     /**
@@ -134,6 +161,16 @@ public record DecoderConfig(
         return layers.getFirst().attention();
     }
 
+    /** Most tokens of a sequence that LongRoPE rotates by its short factors; 0 if all sequences are rotated alike. */
+    public int shortContext() {
+        for (Rope rope : ropes) {
+            if (rope.scaling() instanceof RopeScaling.LongRope l && l.originalPositions() < maxPositions) {
+                return l.originalPositions();
+            }
+        }
+        return 0;
+    }
+
     /** Rows of the fused query-key-value projection. */
     public int qkvWidth() {
         AttentionShape a = attention();
@@ -153,6 +190,7 @@ public record DecoderConfig(
                 qkNorm,
                 mlp,
                 experts,
+                sharedExpert,
                 other,
                 learnedPositions,
                 scalars,

@@ -31,6 +31,9 @@ final class GgufKeys {
             Map.entry("num_experts", "expert_count"),
             Map.entry("num_experts_per_tok", "expert_used_count"),
             Map.entry("moe_intermediate_size", "expert_feed_forward_length"),
+            Map.entry("shared_expert_intermediate_size", "expert_shared_feed_forward_length"),
+            Map.entry("sliding_window_pattern", "attention.sliding_window_pattern"),
+            Map.entry("rope_local_base_freq", "rope.freq_base_swa"),
             Map.entry("attn_logit_softcapping", "attn_logit_softcapping"),
             Map.entry("final_logit_softcapping", "final_logit_softcapping"),
             Map.entry("embedding_multiplier", "embedding_scale"),
@@ -51,10 +54,18 @@ final class GgufKeys {
                     file.tensor("token_embd.weight").dim(0));
         }
         values.put("tie_word_embeddings", !file.contains("output.weight"));
+        // the converter writes use_parallel_residual for StableLM whatever the model does; llama.cpp looks for the
+        // second norm instead
+        values.put("use_parallel_residual", !file.contains("blk.0.ffn_norm.weight"));
         Map<String, Object> scaling = new LinkedHashMap<>();
         copy(values, architecture + ".rope.scaling.type", scaling, "rope_type");
         copy(values, architecture + ".rope.scaling.factor", scaling, "factor");
-        copy(values, architecture + ".rope.scaling.attn_factor", scaling, "attention_factor");
+        // with YaRN, llama.cpp has it times the factor that follows from the scale
+        copy(
+                values,
+                architecture + ".rope.scaling.attn_factor",
+                scaling,
+                "yarn".equals(scaling.get("rope_type")) ? "attention_multiplier" : "attention_factor");
         copy(
                 values,
                 architecture + ".rope.scaling.original_context_length",

@@ -6,8 +6,12 @@ import java.util.Arrays;
 final class RopeAngles {
     private RopeAngles() {}
 
-    /** Frequencies {@code [dim/2]} of a model that serves {@code positions} positions. */
-    static float[] frequencies(DecoderConfig.Rope rope, int positions) {
+    /**
+     * Frequencies {@code [dim/2]}.
+     *
+     * @param beyond whether they are for a sequence longer than LongRoPE's original length
+     */
+    static float[] frequencies(DecoderConfig.Rope rope, boolean beyond) {
         float[] periods = periods(rope);
         return switch (rope.scaling()) {
             case RopeScaling.None _ -> divide(periods, filled(periods.length, 1));
@@ -20,26 +24,36 @@ final class RopeAngles {
             }
             case RopeScaling.Llama3 llama3 -> llama3(divide(periods, filled(periods.length, 1)), llama3);
             case RopeScaling.Yarn yarn -> yarn(periods, rope, yarn);
-            case RopeScaling.LongRope l ->
-                divide(periods, positions > l.originalPositions() ? l.longFactors() : l.shortFactors());
+            case RopeScaling.LongRope l -> divide(periods, beyond ? l.longFactors() : l.shortFactors());
             case RopeScaling.Divisors divisors -> divide(periods, divisors.factors());
         };
     }
 
-    /** Rows of cosines, then sines, for positions 0 to {@code positions - 1}: {@code [positions, dim]}. */
-    static float[] table(DecoderConfig.Rope rope, int positions) {
-        float[] frequencies = frequencies(rope, positions);
+    /**
+     * Rows of cosines, then sines, for positions 0 to {@code shortRows - 1} of sequences up to LongRoPE's original length, then for
+     * positions 0 to {@code positions - 1} of others: {@code [shortRows + positions, dim]}.
+     *
+     * @param shortRows LongRoPE's original length, or 0 where all sequences are rotated alike
+     */
+    static float[] table(DecoderConfig.Rope rope, int shortRows, int positions) {
+        float[] table = new float[Math.multiplyExact(shortRows + positions, rope.dim())];
+        fill(table, 0, shortRows, rope, false);
+        fill(table, shortRows, positions, rope, shortRows > 0);
+        return table;
+    }
+
+    private static void fill(float[] table, int firstRow, int positions, DecoderConfig.Rope rope, boolean beyond) {
+        float[] frequencies = frequencies(rope, beyond);
         float factor = (float) attentionFactor(rope.scaling());
         int half = frequencies.length;
-        float[] table = new float[Math.multiplyExact(positions, rope.dim())];
         for (int p = 0; p < positions; p++) {
+            int row = (firstRow + p) * rope.dim();
             for (int i = 0; i < half; i++) {
                 float angle = p * frequencies[i];
-                table[p * 2 * half + i] = (float) Math.cos(angle) * factor;
-                table[p * 2 * half + half + i] = (float) Math.sin(angle) * factor;
+                table[row + i] = (float) Math.cos(angle) * factor;
+                table[row + half + i] = (float) Math.sin(angle) * factor;
             }
         }
-        return table;
     }
 
     private static double attentionFactor(RopeScaling scaling) {

@@ -29,15 +29,34 @@ final class RopeReader {
      */
     DecoderConfig.Rope read(String layerType, double theta, double partial, boolean interleaved) {
         ConfigReader scaling = settings(layerType);
-        double base = scaling.real("rope_theta", 1, MAX_THETA, keys.real("rope_theta", 1, MAX_THETA, theta));
         double share = scaling.real("partial_rotary_factor", 0, 1, keys.real("partial_rotary_factor", 0, 1, partial));
-        int dim = keys.integer("rope.dimension_count", 2, headDim, (int) (headDim * share));
+        return rotating(
+                layerType,
+                theta,
+                keys.integer("rope.dimension_count", 2, headDim, (int) (headDim * share)),
+                interleaved);
+    }
+
+    private DecoderConfig.Rope rotating(String layerType, double theta, int dim, boolean interleaved) {
+        ConfigReader scaling = settings(layerType);
+        double base = scaling.real("rope_theta", 1, MAX_THETA, keys.real("rope_theta", 1, MAX_THETA, theta));
         if (dim < 2 || dim % 2 != 0) {
             throw keys.fault(
                     "partial_rotary_factor",
                     "a share of head_dim " + headDim + " that is an even number of at least 2, not " + dim);
         }
+        if (kind(scaling).equals("dynamic") && dim > 2) { // HunYuan's alpha: NTK by a fixed factor
+            base *= Math.pow(scaling.real("alpha", 1, MAX_FACTOR, 1), dim / (dim - 2.0));
+        }
         return new DecoderConfig.Rope(dim, interleaved, base, scaling(scaling, dim));
+    }
+
+    /**
+     * The same for architectures that rotate whole heads: as in transformers, a {@code partial_rotary_factor} in the file means nothing
+     * to them.
+     */
+    DecoderConfig.Rope whole(String layerType, double theta, boolean interleaved) {
+        return rotating(layerType, theta, keys.integer("rope.dimension_count", 2, headDim, headDim), interleaved);
     }
 
     /** The same without scaling: the local layers of Gemma 3. */
@@ -62,20 +81,27 @@ final class RopeReader {
         return parameters == null ? new ConfigReader(keys.where(), Map.of(), Map.of()) : parameters;
     }
 
+    private static String kindKey(ConfigReader s) {
+        return s.has("rope_type") ? "rope_type" : "type";
+    }
+
+    private static String kind(ConfigReader s) {
+        return s.text(kindKey(s), "default");
+    }
+
     private RopeScaling scaling(ConfigReader s, int dim) {
-        String key = s.has("rope_type") ? "rope_type" : "type";
-        return switch (s.text(key, "default")) {
+        return switch (kind(s)) {
             case "default", "none" -> new RopeScaling.None();
             case "linear" -> new RopeScaling.Linear(s.real("factor", 1, MAX_FACTOR));
             // the base is rescaled for sequences beyond max_position_embeddings only, and none gets longer here
             case "dynamic" -> {
-                s.real("factor", 1, MAX_FACTOR);
+                s.real("factor", 1, MAX_FACTOR, 1);
                 yield new RopeScaling.None();
             }
             case "llama3" -> llama3(s);
             case "yarn" -> yarn(s);
             case "longrope", "su" -> longRope(s, dim);
-            default -> throw s.fault(key, "one of default, linear, dynamic, llama3, yarn, longrope, su");
+            default -> throw s.fault(kindKey(s), "one of default, linear, dynamic, llama3, yarn, longrope, su");
         };
     }
 
@@ -111,7 +137,7 @@ final class RopeReader {
                 fast == 0 ? 32 : fast, // transformers takes 0 for absent
                 slow == 0 ? 1 : slow,
                 original,
-                s.real("attention_factor", 1e-6, MAX_FACTOR, attention),
+                s.real("attention_factor", 1e-6, MAX_FACTOR, attention * s.real("attention_multiplier", 1e-6, 1e6, 1)),
                 s.flag("truncate", true));
     }
 

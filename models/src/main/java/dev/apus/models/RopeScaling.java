@@ -31,8 +31,8 @@ public sealed interface RopeScaling {
             implements RopeScaling {}
 
     /**
-     * LongRoPE (arXiv 2402.13753): a divisor per frequency. The long ones apply to every position of a model that serves more than
-     * {@code originalPositions}, the short ones else: keys in the cache cannot be rotated anew when a sequence outgrows them.
+     * LongRoPE (arXiv 2402.13753): a divisor per frequency. As in transformers, the long ones apply to every position of a sequence of
+     * more than {@code originalPositions} tokens and the short ones to shorter sequences; see {@link Decoder#ropeOffset}.
      *
      * @param attentionFactor multiplied into cosines and sines
      */

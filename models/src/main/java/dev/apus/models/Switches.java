@@ -39,18 +39,20 @@ final class Switches {
     final int heads;
     final int kvHeads;
     final int headDim;
-    final int maxPositions;
+    int maxPositions;
     final RopeReader ropeReader;
     private final int vocab;
 
     int intermediate;
     boolean layerNorm;
+    boolean weightlessNorm;
     DecoderConfig.Placement placement = DecoderConfig.Placement.PRE;
-    boolean qkNorm;
+    DecoderConfig.QkNorm qkNorm = DecoderConfig.QkNorm.NONE;
     boolean gated = true;
     Activation activation;
-    double attentionScale;
     double attentionSoftCap;
+    /** Factor on q·k per layer. */
+    final double[] attentionScales;
     /** Sliding window per layer, 0 for none. */
     final int[] windows;
     /** Index into {@link #ropes} per layer, -1 for none. */
@@ -61,6 +63,8 @@ final class Switches {
 
     @Nullable
     MoeShape experts;
+
+    int sharedExpert;
 
     boolean learnedPositions;
     double embeddingScale = 1;
@@ -75,6 +79,8 @@ final class Switches {
     DecoderConfig.QkvOrder qkvOrder = DecoderConfig.QkvOrder.STACKED;
     boolean transposed;
     boolean normsPlusOne;
+    /** ggml's tensor names, changed where llama.cpp calls a tensor otherwise for this architecture. */
+    TensorNames ggufNames = TensorNames.gguf();
 
     /** Reads what all architectures share. */
     Switches(ConfigReader keys, boolean gguf) {
@@ -96,7 +102,8 @@ final class Switches {
         maxPositions = keys.integer("max_position_embeddings", 1, MAX_POSITIONS);
         intermediate = keys.integer("intermediate_size", 1, MAX_WIDTH * 16, 4 * hidden);
         activation = activation("hidden_act", "silu");
-        attentionScale = 1 / Math.sqrt(headDim);
+        attentionScales = new double[layers];
+        attentionScale(1 / Math.sqrt(headDim));
         tied = keys.flag("tie_word_embeddings", false);
         windows = new int[layers];
         ropeOf = new int[layers];
@@ -114,9 +121,57 @@ final class Switches {
         return found;
     }
 
-    /** One rotary embedding for all layers. */
-    void rope(double theta, double partial, boolean interleaved) {
+    /** The same factor on q·k in all layers. */
+    void attentionScale(double scale) {
+        Arrays.fill(attentionScales, scale);
+    }
+
+    /** One rotary embedding of whole heads for all layers. */
+    void rope(double theta, boolean interleaved) {
+        ropes.add(ropeReader.whole("full_attention", theta, interleaved));
+    }
+
+    /** One rotary embedding for all layers, of that share of a head where the file does not say. */
+    void partialRope(double theta, double partial, boolean interleaved) {
         ropes.add(ropeReader.read("full_attention", theta, partial, interleaved));
+    }
+
+    /** A rotary embedding of their own, without scaling unless the file says otherwise, for layers that slide. */
+    void localRope(double theta, java.util.function.IntPredicate absent) {
+        ropes.add(
+                ropeReader.hasOwn("sliding_attention")
+                        ? ropeReader.whole("sliding_attention", theta, false)
+                        : ropeReader.plain(theta, false));
+        for (int i = 0; i < layers; i++) {
+            ropeOf[i] = slides(i, absent) ? 1 : 0;
+        }
+    }
+
+    /** {@code attention_bias} as in Llama: of all four projections. */
+    void attentionBias() {
+        qkvBias = keys.flag("attention_bias", false);
+        attentionOutBias = qkvBias;
+    }
+
+    /** Refuses any value but {@code value}, which absence stands for. */
+    void require(String key, boolean value) {
+        if (keys.flag(key, value) != value) {
+            throw keys.fault(key, String.valueOf(value));
+        }
+    }
+
+    /** Refuses a number that the decoder has no use for. */
+    void refuseNumber(String key) {
+        if (keys.has(key)) {
+            throw keys.fault(key, "absent or null: the decoder does not have it for this architecture");
+        }
+    }
+
+    /** Refuses a setting that the decoder does not have; absent means false. */
+    void refuse(String key) {
+        if (keys.flag(key, false)) {
+            throw keys.fault(key, "false: the decoder does not have it for this architecture");
+        }
     }
 
     /** The file's sliding window, or 0 if it has none. */
@@ -169,7 +224,7 @@ final class Switches {
             int rope = ropes.isEmpty() ? -1 : ropeOf[i];
             specs.add(new DecoderConfig.Layer(
                     new AttentionShape(
-                            heads, kvHeads, headDim, (float) attentionScale, windows[i], (float) attentionSoftCap),
+                            heads, kvHeads, headDim, (float) attentionScales[i], windows[i], (float) attentionSoftCap),
                     rope,
                     sparse[i]));
         }
@@ -183,11 +238,12 @@ final class Switches {
                 hidden,
                 maxPositions,
                 specs,
-                new DecoderConfig.Norm(layerNorm, eps),
+                new DecoderConfig.Norm(layerNorm, eps, weightlessNorm),
                 placement,
                 qkNorm,
                 new DecoderConfig.Mlp(intermediate, gated, activation),
                 experts,
+                sharedExpert,
                 ropes,
                 learnedPositions,
                 new DecoderConfig.Scalars(

@@ -39,6 +39,10 @@ record TensorNames(Map<TensorRole, String> names) {
         names.put(TensorRole.EXPERT_GATE, "model.layers.{}.mlp.experts.{}.gate_proj");
         names.put(TensorRole.EXPERT_UP, "model.layers.{}.mlp.experts.{}.up_proj");
         names.put(TensorRole.EXPERT_DOWN, "model.layers.{}.mlp.experts.{}.down_proj");
+        names.put(TensorRole.SHARED_GATE, "model.layers.{}.mlp.shared_expert.gate_proj");
+        names.put(TensorRole.SHARED_UP, "model.layers.{}.mlp.shared_expert.up_proj");
+        names.put(TensorRole.SHARED_DOWN, "model.layers.{}.mlp.shared_expert.down_proj");
+        names.put(TensorRole.SHARED_SWITCH, "model.layers.{}.mlp.shared_expert_gate");
         names.put(TensorRole.EXPERTS_GATE_UP, "model.layers.{}.mlp.experts.gate_up_proj");
         names.put(TensorRole.EXPERTS_DOWN, "model.layers.{}.mlp.experts.down_proj");
         return new TensorNames(names);
@@ -66,6 +70,10 @@ record TensorNames(Map<TensorRole, String> names) {
         names.put(TensorRole.DOWN, "blk.{}.ffn_down");
         names.put(TensorRole.POST_MLP_NORM, "blk.{}.post_ffw_norm");
         names.put(TensorRole.ROUTER, "blk.{}.ffn_gate_inp");
+        names.put(TensorRole.SHARED_GATE, "blk.{}.ffn_gate_shexp");
+        names.put(TensorRole.SHARED_UP, "blk.{}.ffn_up_shexp");
+        names.put(TensorRole.SHARED_DOWN, "blk.{}.ffn_down_shexp");
+        names.put(TensorRole.SHARED_SWITCH, "blk.{}.ffn_gate_inp_shexp");
         names.put(TensorRole.EXPERTS_GATE, "blk.{}.ffn_gate_exps");
         names.put(TensorRole.EXPERTS_UP, "blk.{}.ffn_up_exps");
         names.put(TensorRole.EXPERTS_DOWN, "blk.{}.ffn_down_exps");

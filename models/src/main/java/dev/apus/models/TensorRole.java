@@ -28,6 +28,12 @@ enum TensorRole {
     EXPERT_GATE,
     EXPERT_UP,
     EXPERT_DOWN,
+    /** The expert that all tokens go through. */
+    SHARED_GATE,
+    SHARED_UP,
+    SHARED_DOWN,
+    /** How much of its output counts. */
+    SHARED_SWITCH,
     /** All experts in one tensor {@code [experts, 2 * intermediate, hidden]}. */
     EXPERTS_GATE_UP,
     /** All experts in one tensor {@code [experts, intermediate, hidden]}. */

@@ -88,6 +88,13 @@ final class WeightLoader {
 
     /** A norm of the residual stream. */
     DecoderLayer.NormWeight norm(TensorRole role, int layer) {
+        if (config.norm().weightless()) {
+            float[] ones = new float[config.hidden()];
+            Arrays.fill(ones, 1);
+            try (Arena arena = Arena.ofConfined()) {
+                return new DecoderLayer.NormWeight(backend.upload(host(arena, ones)), null);
+            }
+        }
         String name = fileName(role, layer, 0);
         Tensor weight = vector(name, config.hidden());
         boolean biased = config.norm().layerNorm() && source.contains(name + ".bias");
@@ -113,22 +120,23 @@ final class WeightLoader {
     DecoderLayer layer(int layer) {
         DecoderConfig.Layer spec = config.layers().get(layer);
         int headDim = spec.attention().headDim();
-        boolean sandwich = config.placement() == DecoderConfig.Placement.SANDWICH;
+        boolean behind = config.placement().post();
+        boolean before = config.placement() != DecoderConfig.Placement.POST;
         boolean oneNorm = config.placement() == DecoderConfig.Placement.PARALLEL;
         MoeShape experts = spec.sparse() ? config.experts() : null;
         return new DecoderLayer(
-                norm(TensorRole.ATTENTION_NORM, layer),
+                before ? norm(TensorRole.ATTENTION_NORM, layer) : null,
                 qkv(layer),
-                config.qkNorm() ? vector(fileName(TensorRole.QUERY_NORM, layer, 0), headDim) : null,
-                config.qkNorm() ? vector(fileName(TensorRole.KEY_NORM, layer, 0), headDim) : null,
+                headNorm(TensorRole.QUERY_NORM, layer, spec.attention().heads(), headDim),
+                headNorm(TensorRole.KEY_NORM, layer, spec.attention().kvHeads(), headDim),
                 plain(
                         TensorRole.ATTENTION_OUT,
                         layer,
                         config.hidden(),
                         spec.attention().heads() * headDim,
                         config.biases().attentionOut()),
-                sandwich ? norm(TensorRole.POST_ATTENTION_NORM, layer) : null,
-                oneNorm ? null : norm(TensorRole.MLP_NORM, layer),
+                behind ? norm(TensorRole.POST_ATTENTION_NORM, layer) : null,
+                oneNorm || !before ? null : norm(TensorRole.MLP_NORM, layer),
                 experts == null ? up(layer) : null,
                 experts == null
                         ? plain(
@@ -138,9 +146,41 @@ final class WeightLoader {
                                 config.mlp().intermediate(),
                                 config.biases().mlp())
                         : null,
-                sandwich ? norm(TensorRole.POST_MLP_NORM, layer) : null,
+                behind ? norm(TensorRole.POST_MLP_NORM, layer) : null,
                 experts == null ? null : plain(TensorRole.ROUTER, layer, experts.experts(), config.hidden(), false),
-                experts == null ? null : experts(layer, experts));
+                experts == null ? null : experts(layer, experts),
+                experts == null || config.sharedExpert() == 0 ? null : shared(layer));
+    }
+
+    private @Nullable Tensor headNorm(TensorRole role, int layer, int heads, int headDim) {
+        return switch (config.qkNorm()) {
+            case NONE -> null;
+            case HEAD, HEAD_AFTER_ROPE -> vector(fileName(role, layer, 0), headDim);
+            case ALL_HEADS -> vector(fileName(role, layer, 0), heads * headDim);
+        };
+    }
+
+    private DecoderLayer.SharedExpert shared(int layer) {
+        int inner = config.sharedExpert();
+        return new DecoderLayer.SharedExpert(
+                fused(
+                        List.of(fileName(TensorRole.SHARED_GATE, layer, 0), fileName(TensorRole.SHARED_UP, layer, 0)),
+                        List.of(inner, inner),
+                        config.hidden(),
+                        false),
+                plain(TensorRole.SHARED_DOWN, layer, config.hidden(), inner, false),
+                sharedSwitch(layer));
+    }
+
+    /** A row of weights; a vector in older GGUF files. */
+    private Linear sharedSwitch(int layer) {
+        String name = fileName(TensorRole.SHARED_SWITCH, layer, 0);
+        HostTensor weight = source.tensor(name + WEIGHT);
+        if (weight.rank() == 1 && weight.dim(0) == config.hidden()) {
+            weight = new HostTensor(weight.dtype(), new long[] {1, config.hidden()}, weight.data());
+            return backend.linear(List.of(weight), null);
+        }
+        return plain(TensorRole.SHARED_SWITCH, layer, 1, config.hidden(), false);
     }
 
     private Linear plain(TensorRole role, int layer, int out, int in, boolean biased) {

@@ -23,6 +23,8 @@ final class Workspace {
     final @Nullable Tensor inner;
     /** {@code [tokens, experts]}; null without sparse layers. */
     final @Nullable Tensor router;
+    /** Null without a shared expert. */
+    final @Nullable Shared shared;
     /** Hidden states of the rows that have logits. */
     final Tensor last;
 
@@ -42,9 +44,25 @@ final class Workspace {
         router = config.experts() == null
                 ? null
                 : backend.allocate(DType.F32, maxTokens, config.experts().experts());
+        int expert = config.sharedExpert();
+        shared = expert == 0
+                ? null
+                : new Shared(
+                        backend.allocate(DType.F32, maxTokens, 2L * expert),
+                        backend.allocate(DType.F32, maxTokens, expert),
+                        backend.allocate(DType.F32, maxTokens, 1));
         last = backend.allocate(DType.F32, maxLogitRows, config.hidden());
         logits = backend.allocate(DType.F32, maxLogitRows, config.vocabSize());
     }
+
+    /**
+     * Activations of a shared expert.
+     *
+     * @param wide gate and up values {@code [tokens, 2 * intermediate]}
+     * @param inner {@code [tokens, intermediate]}
+     * @param gate {@code [tokens, 1]}
+     */
+    record Shared(Tensor wide, Tensor inner, Tensor gate) {}
 
     private static int denseWidth(DecoderConfig config) {
         boolean dense = config.layers().stream().anyMatch(layer -> !layer.sparse());
@@ -57,6 +75,7 @@ final class Workspace {
         long perToken = 3L * config.hidden() + config.qkvWidth() + (long) attention.heads() * attention.headDim();
         perToken += (config.mlp().gated() ? 3L : 1L) * denseWidth(config);
         perToken += config.experts() == null ? 0 : config.experts().experts();
+        perToken += config.sharedExpert() == 0 ? 0 : 3L * config.sharedExpert() + 1;
         long perRow = (long) config.hidden() + config.vocabSize();
         return 4 * (maxTokens * perToken + maxLogitRows * perRow);
     }

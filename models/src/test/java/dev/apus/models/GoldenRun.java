@@ -49,7 +49,7 @@ final class GoldenRun {
         float[][] logits = new float[golden.prompt().length][];
         for (int from = 0; from < golden.prompt().length; from += chunk) {
             int count = Math.min(chunk, golden.prompt().length - from);
-            Tensor out = step(tokens, from, count, 0);
+            Tensor out = step(tokens, from, count, golden.prompt().length);
             for (int i = 0; i < count; i++) {
                 logits[from + i] = new float[vocab];
                 backend.read(out, i, 1, logits[from + i]);
@@ -66,13 +66,16 @@ final class GoldenRun {
             assertThat(argmax(last)).as(what + ": greedy id " + i).isEqualTo(golden.greedy()[i]);
             int position = golden.prompt().length + i;
             tokens[position] = golden.greedy()[i];
-            backend.read(step(tokens, position, 1, 0), 0, 1, last);
+            boolean anew = decoder.ropeOffset(position) != decoder.ropeOffset(position + 1);
+            int from = anew ? 0 : position;
+            Tensor out = step(tokens, from, position + 1 - from, position + 1);
+            backend.read(out, position - from, 1, last);
         }
     }
 
-    private Tensor step(int[] tokens, int from, int count, int logitsFrom) {
+    private Tensor step(int[] tokens, int from, int count, int length) {
         batch.clear();
-        batch.addSequence(tokens, from, count, blockTable, blockTable.length, logitsFrom);
+        batch.addSequence(tokens, from, count, blockTable, blockTable.length, 0, decoder.ropeOffset(length));
         return decoder.forward(batch, cache);
     }
 

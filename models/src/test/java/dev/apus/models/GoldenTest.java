@@ -3,7 +3,9 @@ package dev.apus.models;
 import dev.apus.kernels.Backend;
 import dev.apus.kernels.cpu.CpuBackend;
 import dev.apus.kernels.cpu.CpuOptions;
+import java.io.IOException;
 import java.net.URISyntaxException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -38,6 +40,16 @@ final class GoldenTest {
                         Arguments.of(name, CpuOptions.Provider.VECTOR)));
     }
 
+    /** The cases of make_goldens.py: one configuration each. */
+    static Stream<Arguments> configurations() throws IOException {
+        try (Stream<Path> folders = Files.list(folder("tiny"))) {
+            return folders.map(folder -> folder.getFileName().toString()).sorted().toList().stream()
+                    .flatMap(name -> Stream.of(
+                            Arguments.of(name, CpuOptions.Provider.SCALAR),
+                            Arguments.of(name, CpuOptions.Provider.VECTOR)));
+        }
+    }
+
     static Stream<Arguments> ggufFiles() {
         Map<?, ?> files = (Map<?, ?>) new JsonFiles()
                 .object(folder("gguf-llama").resolve("golden.json"))
@@ -53,6 +65,30 @@ final class GoldenTest {
     void agreesWithTransformers(String name, CpuOptions.Provider provider) {
         Map<String, Object> golden = new JsonFiles().object(folder(name).resolve("golden.json"));
         check(folder(name), GoldenCase.of(golden), provider, TOLERANCE);
+    }
+
+    @ParameterizedTest
+    @MethodSource("configurations")
+    void agreesForEveryConfiguration(String name, CpuOptions.Provider provider) {
+        agreesWithTransformers("tiny/" + name, provider);
+    }
+
+    /** The files of make_ggufs.py: some of those configurations in llama.cpp's form. */
+    static Stream<Arguments> ggufConfigurations() throws IOException {
+        try (Stream<Path> files = Files.list(folder("tiny-gguf"))) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList().stream()
+                    .flatMap(name -> Stream.of(
+                            Arguments.of(name, CpuOptions.Provider.SCALAR),
+                            Arguments.of(name, CpuOptions.Provider.VECTOR)));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("ggufConfigurations")
+    void agreesInGgufForm(String file, CpuOptions.Provider provider) {
+        Path answers = folder("tiny/" + file.replace(".gguf", "")).resolve("golden.json");
+        Map<String, Object> golden = new JsonFiles().object(answers);
+        check(folder("tiny-gguf").resolve(file), GoldenCase.of(golden), provider, TOLERANCE);
     }
 
     @ParameterizedTest

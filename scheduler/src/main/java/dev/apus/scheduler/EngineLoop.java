@@ -2,6 +2,7 @@ package dev.apus.scheduler;
 
 import dev.apus.kernels.SamplingBatch;
 import dev.apus.kvcache.BlockHasher;
+import dev.apus.kvcache.BlockHashes;
 import dev.apus.kvcache.BlockManager;
 import dev.apus.scheduler.EngineEvent.FinishReason;
 import dev.apus.scheduler.EngineEvent.TokenLogprobs;
@@ -54,7 +55,7 @@ final class EngineLoop {
         blocks = new BlockManager(blockCount, EngineOptions.BLOCK_SIZE, options.enablePrefixCaching());
         hasher = BlockHasher.withRandomKey(EngineOptions.BLOCK_SIZE);
         scheduler = new Scheduler(sequences, blocks, options, counters);
-        builder = new StepBuilder(sequences, blocks, options);
+        builder = new StepBuilder(runner, sequences, blocks, options);
         stepRows = new int[options.maxNumSeqs()];
         publish();
     }
@@ -65,12 +66,17 @@ final class EngineLoop {
 
     void add(Submission submission) {
         Request request = submission.request;
-        int row = sequences.add(submission, hasher.chain(0, 0, request.cacheSalt()));
+        int row = sequences.add(submission, chain(request, request.prompt().length));
         rows.put(request.id(), row);
         scheduler.enqueue(row);
         if (request.timeoutNanos() > 0) {
             limited++;
         }
+    }
+
+    /** Keys that are rotated differently must not be found: their offset goes into the hashes as one more thing that shapes them. */
+    private BlockHashes chain(Request request, int length) {
+        return hasher.chain(0, runner.ropeOffset(length), request.cacheSalt());
     }
 
     void abort(String id) {
@@ -206,6 +212,8 @@ final class EngineLoop {
             finish(row, FinishReason.STOP, id);
         } else if (generated >= request.params().maxTokens() || sequences.length[row] >= maxModelLength) {
             finish(row, FinishReason.LENGTH, -1);
+        } else if (runner.ropeOffset(sequences.length[row]) != runner.ropeOffset(sequences.length[row] - 1)) {
+            scheduler.restart(row, chain(request, sequences.length[row]));
         }
     }
 

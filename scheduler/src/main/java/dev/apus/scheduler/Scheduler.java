@@ -190,6 +190,14 @@ final class Scheduler {
         counters.add(Counters.PREEMPTIONS, 1);
     }
 
+    /** Has a running sequence computed anew from its first token on, under other hashes. */
+    void restart(int row, BlockHashes chain) {
+        remove(row);
+        sequences.computed[row] = 0;
+        sequences.rehash(row, chain);
+        enqueue(row);
+    }
+
     /** Index in the queue of the request to admit, or -1 if all had better wait. */
     private int nextWaiting() {
         int head = waiting[0];

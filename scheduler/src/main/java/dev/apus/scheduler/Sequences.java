@@ -113,6 +113,12 @@ final class Sequences {
         return chain;
     }
 
+    /** Gives a sequence other hashes. */
+    void rehash(int row, BlockHashes chain) {
+        chain.extend(tokens[row], length[row]);
+        hashes[row] = chain;
+    }
+
     /** Adds log-probabilities of the next prompt token. */
     void addPromptLogprobs(int row, TokenLogprobs entry) {
         List<TokenLogprobs> list = promptLogprobs.get(row);

@@ -8,10 +8,12 @@ import dev.apus.kvcache.BlockManager;
 final class StepBuilder {
     final StepBatch batch;
     final SamplingBatch sampling;
+    private final Runner runner;
     private final Sequences sequences;
     private final BlockManager blocks;
 
-    StepBuilder(Sequences sequences, BlockManager blocks, EngineOptions options) {
+    StepBuilder(Runner runner, Sequences sequences, BlockManager blocks, EngineOptions options) {
+        this.runner = runner;
         this.sequences = sequences;
         this.blocks = blocks;
         batch = new StepBatch(options.maxNumBatchedTokens(), options.maxNumSeqs(), blocks.blockSize());
@@ -32,7 +34,13 @@ final class StepBuilder {
         int count = sequences.scheduled[row];
         int logitsFrom = sequences.logitsFrom(row, count);
         batch.addSequence(
-                sequences.tokens[row], from, count, blocks.blockTable(row), blocks.blockCount(row), logitsFrom - from);
+                sequences.tokens[row],
+                from,
+                count,
+                blocks.blockTable(row),
+                blocks.blockCount(row),
+                logitsFrom - from,
+                runner.ropeOffset(sequences.length[row]));
         for (int position = logitsFrom; position < from + count; position++) {
             addEntry(row, position);
         }

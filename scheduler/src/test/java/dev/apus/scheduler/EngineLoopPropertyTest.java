@@ -19,7 +19,8 @@ class EngineLoopPropertyTest {
             @ForAll @IntRange(min = 8, max = 40) int blocks,
             @ForAll @IntRange(min = 1, max = 12) int maxNumSeqs,
             @ForAll @IntRange(min = 12, max = 100) int budget,
-            @ForAll boolean prefixCaching) {
+            @ForAll boolean prefixCaching,
+            @ForAll @IntRange(min = 1, max = 200) int shortContext) {
         EngineOptions options = EngineOptions.defaults()
                 .withMaxNumSeqs(maxNumSeqs)
                 .withMaxNumBatchedTokens(budget)
@@ -28,7 +29,13 @@ class EngineLoopPropertyTest {
         Outbox outbox = new Outbox(id -> {});
         outbox.start();
         EngineLoop loop = new EngineLoop(
-                new FakeRunner(blocks), options, blocks, 16 * blocks, new Counters(), outbox, submission -> {});
+                new FakeRunner(blocks, shortContext),
+                options,
+                blocks,
+                16 * blocks,
+                new Counters(),
+                outbox,
+                submission -> {});
         List<Sent> all = new ArrayList<>();
         for (int i = 0; i < 150; i++) {
             if (random.nextInt(3) == 0) {

@@ -19,7 +19,10 @@ final class FakeRunner implements Runner {
     /** Drawn tokens are below it. */
     static final int DRAWN = 900;
 
+    /** Tokens, plus {@link #VOCAB} times the offset by which they were rotated. */
     private final int[] cache;
+
+    private final int shortContext;
     private final Semaphore permits = new Semaphore(0);
     private volatile boolean stepping;
     /** Tokens of each step that was run. */
@@ -28,6 +31,12 @@ final class FakeRunner implements Runner {
     final List<List<Integer>> stepFirsts = new ArrayList<>();
 
     FakeRunner(int blocks) {
+        this(blocks, Integer.MAX_VALUE);
+    }
+
+    /** @param shortContext most tokens of a sequence whose keys are not rotated by an offset */
+    FakeRunner(int blocks, int shortContext) {
+        this.shortContext = shortContext;
         cache = new int[blocks * EngineOptions.BLOCK_SIZE];
     }
 
@@ -52,12 +61,21 @@ final class FakeRunner implements Runner {
     }
 
     @Override
+    public int ropeOffset(int length) {
+        return length > shortContext ? shortContext : 0;
+    }
+
+    private static int offset(StepBatch batch, int token) {
+        return batch.ropeRows[token] - batch.positions[token];
+    }
+
+    @Override
     public void step(StepBatch batch, SamplingBatch sampling) {
         if (stepping) {
             permits.acquireUninterruptibly();
         }
         for (int t = 0; t < batch.tokens(); t++) {
-            cache[batch.slots[t]] = batch.tokenIds[t];
+            cache[batch.slots[t]] = batch.tokenIds[t] + VOCAB * offset(batch, t);
         }
         List<Integer> firsts = new ArrayList<>();
         for (int s = 0; s < batch.sequences(); s++) {
@@ -81,6 +99,9 @@ final class FakeRunner implements Runner {
         int t = batch.logitRows[sampling.row[i]];
         int sequence = batch.sequenceOf[t];
         int[] prefix = new int[batch.positions[t] + 1];
+        if (sampling.forcedId[i] < 0 && offset(batch, t) != ropeOffset(prefix.length)) {
+            throw new IllegalStateException(prefix.length + " tokens are rotated by offset " + offset(batch, t));
+        }
         for (int p = 0; p < prefix.length; p++) {
             prefix[p] = token(batch, sequence, p);
             sampling.corrupted[i] |= prefix[p] == CORRUPT;
@@ -103,7 +124,9 @@ final class FakeRunner implements Runner {
 
     private int token(StepBatch batch, int sequence, int position) {
         int block = batch.blockIds[batch.blockStart[sequence] + position / batch.blockSize()];
-        return cache[block * batch.blockSize() + position % batch.blockSize()];
+        int stored = cache[block * batch.blockSize() + position % batch.blockSize()];
+        // a key that was rotated by another offset reads as another token
+        return stored - VOCAB * offset(batch, batch.queryStart[sequence]);
     }
 
     /** The token after {@code prefix}. */

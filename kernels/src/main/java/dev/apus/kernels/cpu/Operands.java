@@ -95,9 +95,10 @@ final class Operands {
             throw new IllegalArgumentException("cosSin is " + table + "; rows of " + dim + " values are needed");
         }
         for (int s = 0; s < batch.sequences(); s++) {
-            if (batch.kvLength[s] > table.dim(0)) {
-                throw new IllegalArgumentException("position " + (batch.kvLength[s] - 1)
-                        + " is outside the rotary table of " + table.dim(0) + " positions");
+            int last = batch.ropeRows[batch.queryStart[s + 1] - 1];
+            if (last >= table.dim(0)) {
+                throw new IllegalArgumentException("position " + (batch.kvLength[s] - 1) + " has row " + last
+                        + " in a rotary table of " + table.dim(0) + " rows");
             }
         }
         return rope;

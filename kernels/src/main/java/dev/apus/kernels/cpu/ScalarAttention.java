@@ -34,8 +34,14 @@ final class ScalarAttention {
                 MemorySegment.copy(qkv, ValueLayout.JAVA_FLOAT, 4 * at, head, 0, dim);
                 int kvHead = h - shape.heads();
                 if (kvHead < shape.kvHeads()) {
-                    norm(kvHead < 0 ? qNorm : kNorm, eps, dim);
-                    rotate(rope, batch.positions[t]);
+                    MemorySegment weight = kvHead < 0 ? qNorm : kNorm;
+                    if (rope != null && rope.beforeNorms()) {
+                        rotate(rope, batch.ropeRows[t]);
+                        norm(weight, eps, dim);
+                    } else {
+                        norm(weight, eps, dim);
+                        rotate(rope, batch.ropeRows[t]);
+                    }
                 }
                 if (kvHead < 0) {
                     MemorySegment.copy(head, 0, qkv, ValueLayout.JAVA_FLOAT, 4 * at, dim);

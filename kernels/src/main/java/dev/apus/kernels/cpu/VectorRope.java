@@ -28,6 +28,7 @@ final class VectorRope implements CpuPool.Task {
     private float eps;
     private int rotaryDim;
     private boolean interleaved;
+    private boolean beforeNorms;
     private int heads;
     private int kvHeads;
     private int dim;
@@ -57,6 +58,7 @@ final class VectorRope implements CpuPool.Task {
         table = rope == null ? null : ((HostTensor) rope.cosSin()).data();
         rotaryDim = rope == null ? 0 : rope.rotaryDim();
         interleaved = rope != null && rope.interleaved();
+        beforeNorms = rope != null && rope.beforeNorms();
         heads = shape.heads();
         kvHeads = shape.kvHeads();
         dim = shape.headDim();
@@ -73,11 +75,14 @@ final class VectorRope implements CpuPool.Task {
             for (int h = 0; h < heads + kvHeads; h++) {
                 long at = row + 4L * h * dim;
                 MemorySegment weight = h < heads ? qNorm : kNorm;
+                if (table != null && beforeNorms) {
+                    rotate(table, at, 4L * step.ropeRows[t] * rotaryDim);
+                }
                 if (weight != null) {
                     norm(at, weight);
                 }
-                if (table != null) {
-                    rotate(table, at, 4L * step.positions[t] * rotaryDim);
+                if (table != null && !beforeNorms) {
+                    rotate(table, at, 4L * step.ropeRows[t] * rotaryDim);
                 }
             }
             long keys = row + 4L * heads * dim;

@@ -25,6 +25,8 @@ final class AttentionHarness {
 
     private static final int BLOCK = 16;
     private static final int LAYERS = 2;
+    /** Every third sequence is rotated by rows that stand so far behind its positions. */
+    private static final int OFFSET = 5;
 
     private final Case given;
     private final float[][] qkv;
@@ -43,8 +45,8 @@ final class AttentionHarness {
         }
         longest = most;
         norm = Floats.random(random, given.shape.headDim(), 1);
-        angles = new float[longest * Math.max(1, given.rotaryDim)];
-        for (int p = 0; p < longest; p++) {
+        angles = new float[(longest + OFFSET) * Math.max(1, given.rotaryDim)];
+        for (int p = 0; p < longest + OFFSET; p++) {
             for (int i = 0; i < given.rotaryDim / 2; i++) {
                 double angle = p * Math.pow(10000, -2.0 * i / given.rotaryDim);
                 angles[p * given.rotaryDim + i] = (float) Math.cos(angle);
@@ -86,6 +88,10 @@ final class AttentionHarness {
         return outputs;
     }
 
+    private static int offset(int sequence) {
+        return sequence % 3 == 2 ? OFFSET : 0;
+    }
+
     /** Tokens of each sequence in the next step; false when all are done. */
     private boolean next(@Nullable Random plan, int[] done, int[] step) {
         boolean any = false;
@@ -122,7 +128,7 @@ final class AttentionHarness {
                 for (int b = 0; b < perSequence; b++) {
                     table[b] = blocks.get(s * perSequence + b);
                 }
-                batch.addSequence(new int[given.lengths[s]], done[s], step[s], table, perSequence, step[s]);
+                batch.addSequence(new int[given.lengths[s]], done[s], step[s], table, perSequence, step[s], offset(s));
             }
         }
         Tensor x = Floats.tensor(backend, input, input.length / width, width);
@@ -131,7 +137,10 @@ final class AttentionHarness {
         RopeTable rope = given.rotaryDim == 0
                 ? null
                 : new RopeTable(
-                        Floats.tensor(backend, angles, longest, given.rotaryDim), given.rotaryDim, given.interleaved);
+                        Floats.tensor(backend, angles, longest + OFFSET, given.rotaryDim),
+                        given.rotaryDim,
+                        given.interleaved,
+                        given.seed % 3 == 0);
         backend.kernels().ropeAndCache(x, weight, weight, 1e-5f, rope, given.shape, cache, LAYERS - 1, batch);
         backend.kernels().attention(out, x, given.shape, cache, LAYERS - 1, batch);
         float[] result = Floats.values(out);

@@ -98,6 +98,53 @@ class KernelConformanceTest {
         check((b, k, x, y, w, bias, n) -> k.softCap(x, factor, n), rows, width, rows + 71L * width, 1e-6);
     }
 
+    @Property(tries = 30)
+    void rmsNormOfColumns(
+            @ForAll @IntRange(min = 1, max = 9) int rows, @ForAll @IntRange(min = 3, max = 90) int width) {
+        int from = width / 3;
+        int count = width - from - width / 4;
+        for (CpuBackend backend : new CpuBackend[] {Operands.present(scalar), Operands.present(vector)}) {
+            Random random = new Random(rows + 83L * width);
+            float[] values = Floats.random(random, rows * width, 3);
+            float[] weights = Floats.random(random, count, 1);
+            Tensor x = Floats.tensor(backend, values, rows, width);
+            backend.kernels().rmsNormColumns(x, from, count, Floats.tensor(backend, weights, count), 1e-5f, rows);
+            float[] expected = values.clone();
+            for (int r = 0; r < rows; r++) {
+                double squares = 0;
+                for (int i = 0; i < count; i++) {
+                    squares += (double) values[r * width + from + i] * values[r * width + from + i];
+                }
+                for (int i = 0; i < count; i++) {
+                    expected[r * width + from + i] *= (float) (weights[i] / Math.sqrt(squares / count + 1e-5f));
+                }
+            }
+            Floats.assertClose(Floats.values(x), expected, 1e-6);
+        }
+    }
+
+    @Property(tries = 30)
+    void addGated(@ForAll @IntRange(min = 1, max = 9) int rows, @ForAll @IntRange(min = 1, max = 90) int width) {
+        for (CpuBackend backend : new CpuBackend[] {Operands.present(scalar), Operands.present(vector)}) {
+            Random random = new Random(rows + 89L * width);
+            float[] values = Floats.random(random, rows * width, 3);
+            float[] added = Floats.random(random, rows * width, 3);
+            float[] gates = Floats.random(random, rows, 4);
+            Tensor x = Floats.tensor(backend, values, rows, width);
+            backend.kernels()
+                    .addGated(
+                            x,
+                            Floats.tensor(backend, added, rows, width),
+                            Floats.tensor(backend, gates, rows, 1),
+                            rows);
+            float[] expected = values.clone();
+            for (int i = 0; i < expected.length; i++) {
+                expected[i] += (float) (added[i] / (1 + Math.exp(-gates[i / width])));
+            }
+            Floats.assertClose(Floats.values(x), expected, 1e-6);
+        }
+    }
+
     @Property(tries = 60)
     void activations(
             @ForAll @IntRange(min = 1, max = 60) int rows,
@@ -136,6 +183,8 @@ class KernelConformanceTest {
         assertThatThrownBy(() -> backend.kernels().scale(x, 2, 5)).hasMessageContaining("at least 5 rows");
         assertThatThrownBy(() -> backend.kernels().scale(backend.allocate(DType.F16, 4, 8), 2, 4))
                 .hasMessageContaining("F32 is needed");
+        assertThatThrownBy(() -> backend.kernels().rmsNormColumns(x, 4, 5, backend.allocate(DType.F32, 5), 1e-5f, 4))
+                .hasMessageContaining("columns 4 to 9 of x, which has 8");
         assertThat(backend.description()).contains("vector kernels").contains("3 threads");
     }
 
