@@ -17,8 +17,7 @@ import jdk.incubator.vector.VectorSpecies;
  * Inner loops over {@link CodePanels}, two vectors of outputs at a time.
  *
  * <p>Common parameters: {@code blocks} and {@code at} locate the first group of a strip; {@code field} is the width of a code's field
- * and the rotation to the next, {@code mask} the field in place; {@code inputSums} holds a row's sums of {@value CodePanels#GRANULE}
- * inputs from index {@code granule} on.
+ * and the rotation to the next, {@code mask} the field in place.
  *
  * <p>The loops call the Vector API alone, no helpers of ours: C2 stops inlining ordinary methods when a method has grown past a number
  * of nodes (NodeCountInliningCutoff) that two of these loops' worth of memory accesses reach, and a vector that crosses a call that was
@@ -42,7 +41,12 @@ final class CodeKernels {
 
     private CodeKernels() {}
 
-    /** One row times a strip whose lines are pairs of halves; {@code factor} is 2 to the power of the codes' bits. */
+    /**
+     * One row times a strip whose lines are pairs of halves.
+     *
+     * @param factor 2 to the power of the codes' bits
+     * @param inputSums the row's sum of each group's inputs
+     */
     static void halves(
             MemorySegment blocks,
             long at,
@@ -53,13 +57,14 @@ final class CodeKernels {
             float factor,
             MemorySegment x,
             long xAt,
-            float[] inputSums,
+            MemorySegment inputSums,
             float[] sums,
             int sum) {
         FloatVector s0 = FloatVector.zero(SPECIES);
         FloatVector s1 = FloatVector.zero(SPECIES);
+        FloatVector c0 = FloatVector.zero(SPECIES);
+        FloatVector c1 = FloatVector.zero(SPECIES);
         int codesPerInt = 32 / field;
-        int granules = ints * codesPerInt / CodePanels.GRANULE;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
         FloatVector toA = FloatVector.broadcast(SPECIES, HALF_SCALE * factor);
@@ -67,23 +72,7 @@ final class CodeKernels {
         long block = at;
         long input = xAt;
         for (int g = 0; g < groups; g++) {
-            FloatVector t0 = FloatVector.zero(SPECIES);
-            FloatVector t1 = FloatVector.zero(SPECIES);
-            for (int i = 0; i < ints; i++) {
-                IntVector v0 = IntVector.fromMemorySegment(INTS, blocks, block, LITTLE_ENDIAN);
-                IntVector v1 = IntVector.fromMemorySegment(INTS, blocks, block + VECTOR, LITTLE_ENDIAN);
-                block += ROW;
-                for (int j = 0; j < codesPerInt; j++) {
-                    FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, input));
-                    input += 4;
-                    t0 = xk.fma(v0.and(in).or(ONES).reinterpretAsFloats(), t0);
-                    t1 = xk.fma(v1.and(in).or(ONES).reinterpretAsFloats(), t1);
-                    v0 = v0.lanewise(ROR, turn);
-                    v1 = v1.lanewise(ROR, turn);
-                }
-            }
-            float inputs = granules == 1 ? inputSums[g] : inputSums[2 * g] + inputSums[2 * g + 1];
-            FloatVector xs = FloatVector.broadcast(SPECIES, inputs);
+            FloatVector xs = FloatVector.broadcast(SPECIES, inputSums.get(JAVA_FLOAT, 4L * g));
             IntVector h0 = IntVector.fromMemorySegment(INTS, blocks, block, LITTLE_ENDIAN);
             IntVector h1 = IntVector.fromMemorySegment(INTS, blocks, block + VECTOR, LITTLE_ENDIAN);
             block += ROW;
@@ -101,14 +90,27 @@ final class CodeKernels {
                     h0.lanewise(ASHR, 3).and(HALF_MASK).reinterpretAsFloats().mul(toO);
             FloatVector o1 =
                     h1.lanewise(ASHR, 3).and(HALF_MASK).reinterpretAsFloats().mul(toO);
-            s0 = o0.fma(xs, a0.fma(t0.sub(xs), s0));
-            s1 = o1.fma(xs, a1.fma(t1.sub(xs), s1));
+            c0 = xs.fma(o0.sub(a0), c0);
+            c1 = xs.fma(o1.sub(a1), c1);
+            for (int i = 0; i < ints; i++) {
+                IntVector v0 = IntVector.fromMemorySegment(INTS, blocks, block, LITTLE_ENDIAN);
+                IntVector v1 = IntVector.fromMemorySegment(INTS, blocks, block + VECTOR, LITTLE_ENDIAN);
+                block += ROW;
+                for (int j = 0; j < codesPerInt; j++) {
+                    FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, input));
+                    input += 4;
+                    s0 = xk.fma(v0.and(in).or(ONES).reinterpretAsFloats().mul(a0), s0);
+                    s1 = xk.fma(v1.and(in).or(ONES).reinterpretAsFloats().mul(a1), s1);
+                    v0 = v0.lanewise(ROR, turn);
+                    v1 = v1.lanewise(ROR, turn);
+                }
+            }
         }
-        s0.intoArray(sums, sum);
-        s1.intoArray(sums, sum + LANES);
+        s0.add(c0).intoArray(sums, sum);
+        s1.add(c1).intoArray(sums, sum + LANES);
     }
 
-    /** One row times a strip whose lines are floats. */
+    /** As {@link #halves} where lines are floats. */
     static void floats(
             MemorySegment blocks,
             long at,
@@ -118,20 +120,25 @@ final class CodeKernels {
             int mask,
             MemorySegment x,
             long xAt,
-            float[] inputSums,
+            MemorySegment inputSums,
             float[] sums,
             int sum) {
         FloatVector s0 = FloatVector.zero(SPECIES);
         FloatVector s1 = FloatVector.zero(SPECIES);
+        FloatVector c0 = FloatVector.zero(SPECIES);
+        FloatVector c1 = FloatVector.zero(SPECIES);
         int codesPerInt = 32 / field;
-        int granules = ints * codesPerInt / CodePanels.GRANULE;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
         long block = at;
         long input = xAt;
         for (int g = 0; g < groups; g++) {
-            FloatVector t0 = FloatVector.zero(SPECIES);
-            FloatVector t1 = FloatVector.zero(SPECIES);
+            FloatVector xs = FloatVector.broadcast(SPECIES, inputSums.get(JAVA_FLOAT, 4L * g));
+            FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, blocks, block, LITTLE_ENDIAN);
+            FloatVector a1 = FloatVector.fromMemorySegment(SPECIES, blocks, block + VECTOR, LITTLE_ENDIAN);
+            c0 = xs.fma(FloatVector.fromMemorySegment(SPECIES, blocks, block + ROW, LITTLE_ENDIAN), c0);
+            c1 = xs.fma(FloatVector.fromMemorySegment(SPECIES, blocks, block + ROW + VECTOR, LITTLE_ENDIAN), c1);
+            block += 2 * ROW;
             for (int i = 0; i < ints; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(INTS, blocks, block, LITTLE_ENDIAN);
                 IntVector v1 = IntVector.fromMemorySegment(INTS, blocks, block + VECTOR, LITTLE_ENDIAN);
@@ -139,28 +146,30 @@ final class CodeKernels {
                 for (int j = 0; j < codesPerInt; j++) {
                     FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, input));
                     input += 4;
-                    t0 = xk.fma(v0.and(in).or(ONES).reinterpretAsFloats(), t0);
-                    t1 = xk.fma(v1.and(in).or(ONES).reinterpretAsFloats(), t1);
+                    s0 = xk.fma(v0.and(in).or(ONES).reinterpretAsFloats().mul(a0), s0);
+                    s1 = xk.fma(v1.and(in).or(ONES).reinterpretAsFloats().mul(a1), s1);
                     v0 = v0.lanewise(ROR, turn);
                     v1 = v1.lanewise(ROR, turn);
                 }
             }
-            float inputs = granules == 1 ? inputSums[g] : inputSums[2 * g] + inputSums[2 * g + 1];
-            FloatVector xs = FloatVector.broadcast(SPECIES, inputs);
-            FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, blocks, block, LITTLE_ENDIAN);
-            FloatVector a1 = FloatVector.fromMemorySegment(SPECIES, blocks, block + VECTOR, LITTLE_ENDIAN);
-            FloatVector o0 = FloatVector.fromMemorySegment(SPECIES, blocks, block + ROW, LITTLE_ENDIAN);
-            FloatVector o1 = FloatVector.fromMemorySegment(SPECIES, blocks, block + ROW + VECTOR, LITTLE_ENDIAN);
-            block += 2 * ROW;
-            s0 = o0.fma(xs, a0.fma(t0.sub(xs), s0));
-            s1 = o1.fma(xs, a1.fma(t1.sub(xs), s1));
         }
-        s0.intoArray(sums, sum);
-        s1.intoArray(sums, sum + LANES);
+        s0.add(c0).intoArray(sums, sum);
+        s1.add(c1).intoArray(sums, sum + LANES);
     }
 
-    /** Writes a group's f of a strip as floats, {@link Panels#ROW} bytes for each input. */
-    static void unpack(MemorySegment blocks, long at, int ints, int field, int mask, MemorySegment weights, long to) {
+    /** Writes a group's {@code a f} of a strip as floats, {@link Panels#ROW} bytes for each input; {@code line} locates its a. */
+    static void unpack(
+            MemorySegment blocks,
+            long at,
+            int ints,
+            int field,
+            int mask,
+            float[] lines,
+            int line,
+            MemorySegment weights,
+            long to) {
+        FloatVector a0 = FloatVector.fromArray(SPECIES, lines, line);
+        FloatVector a1 = FloatVector.fromArray(SPECIES, lines, line + LANES);
         int codesPerInt = 32 / field;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
@@ -169,8 +178,12 @@ final class CodeKernels {
             IntVector v0 = IntVector.fromMemorySegment(INTS, blocks, at + i * ROW, LITTLE_ENDIAN);
             IntVector v1 = IntVector.fromMemorySegment(INTS, blocks, at + i * ROW + VECTOR, LITTLE_ENDIAN);
             for (int j = 0; j < codesPerInt; j++) {
-                v0.and(in).or(ONES).intoMemorySegment(weights, target, LITTLE_ENDIAN);
-                v1.and(in).or(ONES).intoMemorySegment(weights, target + VECTOR, LITTLE_ENDIAN);
+                v0.and(in).or(ONES).reinterpretAsFloats().mul(a0).intoMemorySegment(weights, target, LITTLE_ENDIAN);
+                v1.and(in)
+                        .or(ONES)
+                        .reinterpretAsFloats()
+                        .mul(a1)
+                        .intoMemorySegment(weights, target + VECTOR, LITTLE_ENDIAN);
                 v0 = v0.lanewise(ROR, turn);
                 v1 = v1.lanewise(ROR, turn);
                 target += ROW;
@@ -178,58 +191,22 @@ final class CodeKernels {
         }
     }
 
-    /** Turns a group's pairs of halves (scale low, offset high) into a and offset as floats, {@code [2][WIDTH]}. */
-    static void widen(MemorySegment pairs, long from, float[] lines, int to, float factor) {
+    /** Turns a group's pairs of halves (scale low, offset high) into a and b as floats. */
+    static void widen(MemorySegment pairs, long from, float[] a, float factor, MemorySegment b, long to) {
         for (int i = 0; i < Panels.WIDTH; i += LANES) {
             IntVector v = IntVector.fromMemorySegment(INTS, pairs, from + 4L * i, LITTLE_ENDIAN);
-            v.lanewise(LSHL, 16)
+            FloatVector scale = v.lanewise(LSHL, 16)
                     .lanewise(ASHR, 3)
                     .and(HALF_MASK)
                     .reinterpretAsFloats()
-                    .mul(HALF_SCALE * factor)
-                    .intoArray(lines, to + i);
+                    .mul(HALF_SCALE * factor);
+            scale.intoArray(a, i);
             v.lanewise(ASHR, 3)
                     .and(HALF_MASK)
                     .reinterpretAsFloats()
                     .mul(HALF_SCALE)
-                    .intoArray(lines, to + Panels.WIDTH + i);
-        }
-    }
-
-    /**
-     * Adds a group to the sums of {@code rows} rows and one strip.
-     *
-     * @param products each row's sums of x times f over the group, {@code [rows][WIDTH]}
-     * @param lines the group's a and offset from index {@code line} on
-     * @param granule index of the first row's sum of inputs, {@code stride} before the next row's
-     */
-    static void fold(
-            float[] products,
-            float[] lines,
-            int line,
-            float[] inputSums,
-            int granule,
-            int stride,
-            int granules,
-            int rows,
-            float[] sums,
-            int sum) {
-        FloatVector a0 = FloatVector.fromArray(SPECIES, lines, line);
-        FloatVector a1 = FloatVector.fromArray(SPECIES, lines, line + LANES);
-        FloatVector o0 = FloatVector.fromArray(SPECIES, lines, line + Panels.WIDTH);
-        FloatVector o1 = FloatVector.fromArray(SPECIES, lines, line + Panels.WIDTH + LANES);
-        for (int r = 0; r < rows; r++) {
-            int first = granule + r * stride;
-            float inputs = granules == 1 ? inputSums[first] : inputSums[first] + inputSums[first + 1];
-            FloatVector xs = FloatVector.broadcast(SPECIES, inputs);
-            int product = r * Panels.WIDTH;
-            int at = sum + r * Panels.WIDTH;
-            FloatVector t0 = FloatVector.fromArray(SPECIES, products, product).sub(xs);
-            FloatVector t1 =
-                    FloatVector.fromArray(SPECIES, products, product + LANES).sub(xs);
-            o0.fma(xs, a0.fma(t0, FloatVector.fromArray(SPECIES, sums, at))).intoArray(sums, at);
-            o1.fma(xs, a1.fma(t1, FloatVector.fromArray(SPECIES, sums, at + LANES)))
-                    .intoArray(sums, at + LANES);
+                    .sub(scale)
+                    .intoMemorySegment(b, to + 4L * i, LITTLE_ENDIAN);
         }
     }
 }

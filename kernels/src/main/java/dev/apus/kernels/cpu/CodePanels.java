@@ -9,22 +9,20 @@ import java.lang.foreign.ValueLayout;
 /**
  * Panels of a GGUF block format: codes of 4 or 8 bits and, per group of 16 or 32 inputs, each output's scale and offset.
  *
- * <p>A panel is one run of memory, read from front to back: per group {@code [ints][WIDTH]} of codes and then the group's line, so that
+ * <p>A panel is one run of memory, read from front to back: per group its line and then {@code [ints][WIDTH]} of codes, so that
  * the processor's prefetcher has one stream to follow (with codes and lines apart, decoding ran at half the speed).
  *
  * <p>An int holds the codes of 8 or 4 consecutive inputs of one output. A code of b bits sits at the top of its field, and the fields
  * are arranged so that the first is already where a float's mantissa has its top bits: there it reads as {@code f = 1 + code / 2^b},
- * without a conversion. Rotating the int brings the next code up. With {@code t} a group's sum of {@code x f} and {@code s} its sum of
- * x, the group adds {@code a (t - s) + offset s} to an output, {@code a = 2^b scale}: one multiply-add for each weight.
+ * without a conversion. Rotating the int brings the next code up. With {@code a = 2^b scale} and {@code b = offset - a} a weight is
+ * {@code a f + b}, and a group adds {@code sum(x a f) + b sum(x)} to an output: the second term costs one product for a whole group, so
+ * outputs sum both terms apart and add them last.
  *
- * <p>A line is a pair of halves (scale low, offset high) where the format's own are exact in that, else a and offset as floats.
+ * <p>A line is a pair of halves (scale low, offset high) where the format's own are exact in that, else a and b as floats.
  */
 final class CodePanels extends Panels {
     /** Group size of the formats that keep halves. */
     static final int HALF_GROUP = 32;
-
-    /** Inputs whose sums are made once for all panels: the smaller of the group sizes. */
-    static final int GRANULE = 16;
 
     private final int group;
     private final int bits;
@@ -58,14 +56,13 @@ final class CodePanels extends Panels {
         return 32 / fieldBits();
     }
 
-    /** Bytes of a group's codes. */
-    private long codeBytes() {
-        return intsPerGroup * ROW;
+    private long lineBytes() {
+        return halves ? ROW : 2 * ROW;
     }
 
-    /** Bytes of a group: codes and line. */
+    /** Bytes of a group: line and codes. */
     private long blockBytes() {
-        return codeBytes() + (halves ? ROW : 2 * ROW);
+        return lineBytes() + intsPerGroup * ROW;
     }
 
     /** Bits of a mantissa that a field at its top covers. */
@@ -79,15 +76,16 @@ final class CodePanels extends Panels {
 
     /** Stores a group's scale and offset; false if they must be kept as floats and these panels keep halves. */
     boolean putLine(int row, int group, float scale, float offset) {
-        long at = block(row / WIDTH, group) + codeBytes() + 4L * (row % WIDTH);
+        long at = block(row / WIDTH, group) + 4L * (row % WIDTH);
         if (halves) {
             short s = Float.floatToFloat16(scale);
             short o = Float.floatToFloat16(offset);
             blocks.set(ValueLayout.JAVA_INT, at, (s & 0xFFFF) | o << 16);
             return exact(s, scale) && exact(o, offset);
         }
-        blocks.set(ValueLayout.JAVA_FLOAT, at, scale * (1 << bits));
-        blocks.set(ValueLayout.JAVA_FLOAT, at + ROW, offset);
+        float a = scale * (1 << bits);
+        blocks.set(ValueLayout.JAVA_FLOAT, at, a);
+        blocks.set(ValueLayout.JAVA_FLOAT, at + ROW, offset - a);
         return true;
     }
 
@@ -97,7 +95,7 @@ final class CodePanels extends Panels {
 
     /** Stores the codes of one int: {@code packed} has the first code in its lowest field. */
     void putCodes(int row, int group, int index, int packed) {
-        long at = block(row / WIDTH, group) + index * ROW + 4L * (row % WIDTH);
+        long at = block(row / WIDTH, group) + lineBytes() + index * ROW + 4L * (row % WIDTH);
         blocks.set(ValueLayout.JAVA_INT, at, Integer.rotateLeft(packed, wide ? 15 : 19));
     }
 
@@ -130,7 +128,7 @@ final class CodePanels extends Panels {
                         1 << bits,
                         x,
                         xAt,
-                        scratch.inputSums(),
+                        scratch.inputSums(group),
                         scratch.sums(),
                         strip);
             } else {
@@ -143,27 +141,37 @@ final class CodePanels extends Panels {
                         mask(),
                         x,
                         xAt,
-                        scratch.inputSums(),
+                        scratch.inputSums(group),
                         scratch.sums(),
                         strip);
             }
         }
     }
 
-    /** {@inheritDoc} The floats are f, and the groups' lines go to {@link LinearScratch#lines}. */
+    /** {@inheritDoc} The floats are {@code a f}; b of each group goes to {@link LinearScratch#corrections}. */
     @Override
     void unpack(int panel, int from, int count, LinearScratch scratch) {
+        float[] lines = scratch.lines;
         for (int g = 0; g < count / group; g++) {
             long at = block(panel, from / group + g);
-            for (int strip = 0; strip < WIDTH; strip += STRIP) {
-                long target = (long) g * group * ROW + 4L * strip;
-                CodeKernels.unpack(blocks, at + 4L * strip, intsPerGroup, fieldBits(), mask(), scratch.weights, target);
-            }
-            int line = g * 2 * WIDTH;
+            long correction = (from / group + g) * ROW;
             if (halves) {
-                CodeKernels.widen(blocks, at + codeBytes(), scratch.lines, line, 1 << bits);
+                CodeKernels.widen(blocks, at, lines, 1 << bits, scratch.corrections(), correction);
             } else {
-                MemorySegment.copy(blocks, ValueLayout.JAVA_FLOAT, at + codeBytes(), scratch.lines, line, 2 * WIDTH);
+                MemorySegment.copy(blocks, ValueLayout.JAVA_FLOAT, at, lines, 0, WIDTH);
+                MemorySegment.copy(blocks, at + ROW, scratch.corrections(), correction, ROW);
+            }
+            for (int strip = 0; strip < WIDTH; strip += STRIP) {
+                CodeKernels.unpack(
+                        blocks,
+                        at + lineBytes() + 4L * strip,
+                        intsPerGroup,
+                        fieldBits(),
+                        mask(),
+                        lines,
+                        strip,
+                        scratch.weights,
+                        (long) g * group * ROW + 4L * strip);
             }
         }
     }
@@ -171,22 +179,21 @@ final class CodePanels extends Panels {
     @Override
     float value(int row, int input) {
         long lane = 4L * (row % WIDTH);
-        long at = block(row / WIDTH, input / group) + lane;
-        long line = at + codeBytes();
-        float scale;
-        float offset;
+        long line = block(row / WIDTH, input / group) + lane;
+        float a;
+        float b;
         if (halves) {
             int pair = blocks.get(ValueLayout.JAVA_INT, line);
-            scale = Float.float16ToFloat((short) pair);
-            offset = Float.float16ToFloat((short) (pair >>> 16));
+            a = Float.float16ToFloat((short) pair) * (1 << bits);
+            b = Float.float16ToFloat((short) (pair >>> 16)) - a;
         } else {
-            scale = blocks.get(ValueLayout.JAVA_FLOAT, line) / (1 << bits);
-            offset = blocks.get(ValueLayout.JAVA_FLOAT, line + ROW);
+            a = blocks.get(ValueLayout.JAVA_FLOAT, line);
+            b = blocks.get(ValueLayout.JAVA_FLOAT, line + ROW);
         }
         int inGroup = input % group;
-        int packed = blocks.get(ValueLayout.JAVA_INT, at + inGroup / perInt() * ROW);
+        int packed = blocks.get(ValueLayout.JAVA_INT, line + lineBytes() + inGroup / perInt() * ROW);
         int rotated = Integer.rotateRight(packed, inGroup % perInt() * fieldBits());
-        return Math.fma((float) ((rotated & mask()) >>> (23 - bits)), scale, offset);
+        return Math.fma(Float.intBitsToFloat((rotated & mask()) | CodeKernels.ONE), a, b);
     }
 
     @Override

@@ -35,7 +35,7 @@ abstract sealed class Panels permits CodePanels, HalfPanels, FloatPanels {
         return (rows + WIDTH - 1) / WIDTH;
     }
 
-    /** Inputs of a group that is summed on its own before it is scaled, or 0 where weights are floats as they are. */
+    /** Inputs that share a line, 16 or 32, or 0 where weights are floats as they are. */
     int group() {
         return 0;
     }
