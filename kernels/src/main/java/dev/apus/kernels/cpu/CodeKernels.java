@@ -45,7 +45,6 @@ final class CodeKernels {
      * One row times a strip whose lines are pairs of halves.
      *
      * @param factor 2 to the power of the codes' bits
-     * @param inputSums the row's sum of each group's inputs
      */
     static void halves(
             MemorySegment blocks,
@@ -57,13 +56,10 @@ final class CodeKernels {
             float factor,
             MemorySegment x,
             long xAt,
-            MemorySegment inputSums,
             float[] sums,
             int sum) {
         FloatVector s0 = FloatVector.zero(SPECIES);
         FloatVector s1 = FloatVector.zero(SPECIES);
-        FloatVector c0 = FloatVector.zero(SPECIES);
-        FloatVector c1 = FloatVector.zero(SPECIES);
         int codesPerInt = 32 / field;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
@@ -72,7 +68,6 @@ final class CodeKernels {
         long block = at;
         long input = xAt;
         for (int g = 0; g < groups; g++) {
-            FloatVector xs = FloatVector.broadcast(SPECIES, inputSums.get(JAVA_FLOAT, 4L * g));
             IntVector h0 = IntVector.fromMemorySegment(INTS, blocks, block, LITTLE_ENDIAN);
             IntVector h1 = IntVector.fromMemorySegment(INTS, blocks, block + VECTOR, LITTLE_ENDIAN);
             block += ROW;
@@ -86,12 +81,16 @@ final class CodeKernels {
                     .and(HALF_MASK)
                     .reinterpretAsFloats()
                     .mul(toA);
-            FloatVector o0 =
-                    h0.lanewise(ASHR, 3).and(HALF_MASK).reinterpretAsFloats().mul(toO);
-            FloatVector o1 =
-                    h1.lanewise(ASHR, 3).and(HALF_MASK).reinterpretAsFloats().mul(toO);
-            c0 = xs.fma(o0.sub(a0), c0);
-            c1 = xs.fma(o1.sub(a1), c1);
+            FloatVector b0 = h0.lanewise(ASHR, 3)
+                    .and(HALF_MASK)
+                    .reinterpretAsFloats()
+                    .mul(toO)
+                    .sub(a0);
+            FloatVector b1 = h1.lanewise(ASHR, 3)
+                    .and(HALF_MASK)
+                    .reinterpretAsFloats()
+                    .mul(toO)
+                    .sub(a1);
             for (int i = 0; i < ints; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(INTS, blocks, block, LITTLE_ENDIAN);
                 IntVector v1 = IntVector.fromMemorySegment(INTS, blocks, block + VECTOR, LITTLE_ENDIAN);
@@ -99,15 +98,15 @@ final class CodeKernels {
                 for (int j = 0; j < codesPerInt; j++) {
                     FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, input));
                     input += 4;
-                    s0 = xk.fma(v0.and(in).or(ONES).reinterpretAsFloats().mul(a0), s0);
-                    s1 = xk.fma(v1.and(in).or(ONES).reinterpretAsFloats().mul(a1), s1);
+                    s0 = xk.fma(v0.and(in).or(ONES).reinterpretAsFloats().fma(a0, b0), s0);
+                    s1 = xk.fma(v1.and(in).or(ONES).reinterpretAsFloats().fma(a1, b1), s1);
                     v0 = v0.lanewise(ROR, turn);
                     v1 = v1.lanewise(ROR, turn);
                 }
             }
         }
-        s0.add(c0).intoArray(sums, sum);
-        s1.add(c1).intoArray(sums, sum + LANES);
+        s0.intoArray(sums, sum);
+        s1.intoArray(sums, sum + LANES);
     }
 
     /** As {@link #halves} where lines are floats. */
@@ -120,24 +119,20 @@ final class CodeKernels {
             int mask,
             MemorySegment x,
             long xAt,
-            MemorySegment inputSums,
             float[] sums,
             int sum) {
         FloatVector s0 = FloatVector.zero(SPECIES);
         FloatVector s1 = FloatVector.zero(SPECIES);
-        FloatVector c0 = FloatVector.zero(SPECIES);
-        FloatVector c1 = FloatVector.zero(SPECIES);
         int codesPerInt = 32 / field;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
         long block = at;
         long input = xAt;
         for (int g = 0; g < groups; g++) {
-            FloatVector xs = FloatVector.broadcast(SPECIES, inputSums.get(JAVA_FLOAT, 4L * g));
             FloatVector a0 = FloatVector.fromMemorySegment(SPECIES, blocks, block, LITTLE_ENDIAN);
             FloatVector a1 = FloatVector.fromMemorySegment(SPECIES, blocks, block + VECTOR, LITTLE_ENDIAN);
-            c0 = xs.fma(FloatVector.fromMemorySegment(SPECIES, blocks, block + ROW, LITTLE_ENDIAN), c0);
-            c1 = xs.fma(FloatVector.fromMemorySegment(SPECIES, blocks, block + ROW + VECTOR, LITTLE_ENDIAN), c1);
+            FloatVector b0 = FloatVector.fromMemorySegment(SPECIES, blocks, block + ROW, LITTLE_ENDIAN);
+            FloatVector b1 = FloatVector.fromMemorySegment(SPECIES, blocks, block + ROW + VECTOR, LITTLE_ENDIAN);
             block += 2 * ROW;
             for (int i = 0; i < ints; i++) {
                 IntVector v0 = IntVector.fromMemorySegment(INTS, blocks, block, LITTLE_ENDIAN);
@@ -146,18 +141,18 @@ final class CodeKernels {
                 for (int j = 0; j < codesPerInt; j++) {
                     FloatVector xk = FloatVector.broadcast(SPECIES, x.get(JAVA_FLOAT, input));
                     input += 4;
-                    s0 = xk.fma(v0.and(in).or(ONES).reinterpretAsFloats().mul(a0), s0);
-                    s1 = xk.fma(v1.and(in).or(ONES).reinterpretAsFloats().mul(a1), s1);
+                    s0 = xk.fma(v0.and(in).or(ONES).reinterpretAsFloats().fma(a0, b0), s0);
+                    s1 = xk.fma(v1.and(in).or(ONES).reinterpretAsFloats().fma(a1, b1), s1);
                     v0 = v0.lanewise(ROR, turn);
                     v1 = v1.lanewise(ROR, turn);
                 }
             }
         }
-        s0.add(c0).intoArray(sums, sum);
-        s1.add(c1).intoArray(sums, sum + LANES);
+        s0.intoArray(sums, sum);
+        s1.intoArray(sums, sum + LANES);
     }
 
-    /** Writes a group's {@code a f} of a strip as floats, {@link Panels#ROW} bytes for each input; {@code line} locates its a. */
+    /** Writes a group's weights of a strip as floats, {@link Panels#ROW} bytes for each input; lines {@code [2][WIDTH]}. */
     static void unpack(
             MemorySegment blocks,
             long at,
@@ -170,6 +165,8 @@ final class CodeKernels {
             long to) {
         FloatVector a0 = FloatVector.fromArray(SPECIES, lines, line);
         FloatVector a1 = FloatVector.fromArray(SPECIES, lines, line + LANES);
+        FloatVector b0 = FloatVector.fromArray(SPECIES, lines, line + Panels.WIDTH);
+        FloatVector b1 = FloatVector.fromArray(SPECIES, lines, line + Panels.WIDTH + LANES);
         int codesPerInt = 32 / field;
         IntVector turn = IntVector.broadcast(INTS, field);
         IntVector in = IntVector.broadcast(INTS, mask);
@@ -178,12 +175,10 @@ final class CodeKernels {
             IntVector v0 = IntVector.fromMemorySegment(INTS, blocks, at + i * ROW, LITTLE_ENDIAN);
             IntVector v1 = IntVector.fromMemorySegment(INTS, blocks, at + i * ROW + VECTOR, LITTLE_ENDIAN);
             for (int j = 0; j < codesPerInt; j++) {
-                v0.and(in).or(ONES).reinterpretAsFloats().mul(a0).intoMemorySegment(weights, target, LITTLE_ENDIAN);
-                v1.and(in)
-                        .or(ONES)
-                        .reinterpretAsFloats()
-                        .mul(a1)
-                        .intoMemorySegment(weights, target + VECTOR, LITTLE_ENDIAN);
+                FloatVector w0 = v0.and(in).or(ONES).reinterpretAsFloats().fma(a0, b0);
+                FloatVector w1 = v1.and(in).or(ONES).reinterpretAsFloats().fma(a1, b1);
+                w0.intoMemorySegment(weights, target, LITTLE_ENDIAN);
+                w1.intoMemorySegment(weights, target + VECTOR, LITTLE_ENDIAN);
                 v0 = v0.lanewise(ROR, turn);
                 v1 = v1.lanewise(ROR, turn);
                 target += ROW;
@@ -191,22 +186,22 @@ final class CodeKernels {
         }
     }
 
-    /** Turns a group's pairs of halves (scale low, offset high) into a and b as floats. */
-    static void widen(MemorySegment pairs, long from, float[] a, float factor, MemorySegment b, long to) {
+    /** Turns a group's pairs of halves (scale low, offset high) into lines of floats, {@code [2][WIDTH]}. */
+    static void widen(MemorySegment blocks, long from, float[] lines, float factor) {
         for (int i = 0; i < Panels.WIDTH; i += LANES) {
-            IntVector v = IntVector.fromMemorySegment(INTS, pairs, from + 4L * i, LITTLE_ENDIAN);
-            FloatVector scale = v.lanewise(LSHL, 16)
+            IntVector v = IntVector.fromMemorySegment(INTS, blocks, from + 4L * i, LITTLE_ENDIAN);
+            FloatVector a = v.lanewise(LSHL, 16)
                     .lanewise(ASHR, 3)
                     .and(HALF_MASK)
                     .reinterpretAsFloats()
                     .mul(HALF_SCALE * factor);
-            scale.intoArray(a, i);
+            a.intoArray(lines, i);
             v.lanewise(ASHR, 3)
                     .and(HALF_MASK)
                     .reinterpretAsFloats()
                     .mul(HALF_SCALE)
-                    .sub(scale)
-                    .intoMemorySegment(b, to + 4L * i, LITTLE_ENDIAN);
+                    .sub(a)
+                    .intoArray(lines, Panels.WIDTH + i);
         }
     }
 }

@@ -14,9 +14,9 @@ import java.lang.foreign.ValueLayout;
  *
  * <p>An int holds the codes of 8 or 4 consecutive inputs of one output. A code of b bits sits at the top of its field, and the fields
  * are arranged so that the first is already where a float's mantissa has its top bits: there it reads as {@code f = 1 + code / 2^b},
- * without a conversion. Rotating the int brings the next code up. With {@code a = 2^b scale} and {@code b = offset - a} a weight is
- * {@code a f + b}, and a group adds {@code sum(x a f) + b sum(x)} to an output: the second term costs one product for a whole group, so
- * outputs sum both terms apart and add them last.
+ * without a conversion. Rotating the int brings the next code up. With {@code a = 2^b scale} and
+ * {@code b = offset - a} a weight is {@code fma(f, a, b)}. For formats without offset b is exact, hence the weight is the dequantised
+ * value; with offset b can lose the half of its last bit in blocks whose offset is far smaller than their scale.
  *
  * <p>A line is a pair of halves (scale low, offset high) where the format's own are exact in that, else a and b as floats.
  */
@@ -108,7 +108,6 @@ final class CodePanels extends Panels {
         return fieldBits();
     }
 
-    @Override
     int group() {
         return group;
     }
@@ -128,38 +127,24 @@ final class CodePanels extends Panels {
                         1 << bits,
                         x,
                         xAt,
-                        scratch.inputSums(group),
                         scratch.sums(),
                         strip);
             } else {
                 CodeKernels.floats(
-                        blocks,
-                        at,
-                        groups,
-                        intsPerGroup,
-                        fieldBits(),
-                        mask(),
-                        x,
-                        xAt,
-                        scratch.inputSums(group),
-                        scratch.sums(),
-                        strip);
+                        blocks, at, groups, intsPerGroup, fieldBits(), mask(), x, xAt, scratch.sums(), strip);
             }
         }
     }
 
-    /** {@inheritDoc} The floats are {@code a f}; b of each group goes to {@link LinearScratch#corrections}. */
     @Override
     void unpack(int panel, int from, int count, LinearScratch scratch) {
         float[] lines = scratch.lines;
         for (int g = 0; g < count / group; g++) {
             long at = block(panel, from / group + g);
-            long correction = (from / group + g) * ROW;
             if (halves) {
-                CodeKernels.widen(blocks, at, lines, 1 << bits, scratch.corrections(), correction);
+                CodeKernels.widen(blocks, at, lines, 1 << bits);
             } else {
-                MemorySegment.copy(blocks, ValueLayout.JAVA_FLOAT, at, lines, 0, WIDTH);
-                MemorySegment.copy(blocks, at + ROW, scratch.corrections(), correction, ROW);
+                MemorySegment.copy(blocks, ValueLayout.JAVA_FLOAT, at, lines, 0, 2 * WIDTH);
             }
             for (int strip = 0; strip < WIDTH; strip += STRIP) {
                 CodeKernels.unpack(

@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
  * Weight rows of one stored format, repacked for vectors that hold outputs side by side: a panel is {@value #WIDTH} rows whose values
  * for one input lie next to each other. Rows that fill up the last panel are zero.
  *
- * <p>Every way through a panel computes the same sums in the same order, one lane per output, so that all end in the same bits: over
- * ascending inputs {@code sum = fma(x, w, sum)}, and with {@linkplain #group() groups} the formula of {@link CodePanels}.
+ * <p>Every way through a panel computes {@code sum = fma(x, w, sum)} over ascending inputs, w being the weight as float, one lane per
+ * output, so that all end in the same bits.
  */
 abstract sealed class Panels permits CodePanels, HalfPanels, FloatPanels {
     /** Rows of a panel: two vectors of 512 bits, so that one load of an input serves two products. */
@@ -35,15 +35,7 @@ abstract sealed class Panels permits CodePanels, HalfPanels, FloatPanels {
         return (rows + WIDTH - 1) / WIDTH;
     }
 
-    /** Inputs that share a line, 16 or 32, or 0 where weights are floats as they are. */
-    int group() {
-        return 0;
-    }
-
-    /**
-     * Multiplies one panel with one row, whose first input is at byte {@code xAt}, into row 0 of the scratch memory's sums; with groups,
-     * its {@link LinearScratch#inputSums} must be ready.
-     */
+    /** Multiplies one panel with one row, whose first input is at byte {@code xAt}, into row 0 of the scratch memory's sums. */
     abstract void single(int panel, MemorySegment x, long xAt, LinearScratch scratch);
 
     /**

@@ -40,8 +40,6 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
     private final int outFeatures;
     private final int inFeatures;
     private final LinearScratch[] scratch;
-    /** Sizes of the groups whose sums of inputs some part needs. */
-    private final int[] groups;
 
     private MemorySegment out = MemorySegment.NULL;
     private MemorySegment x = MemorySegment.NULL;
@@ -77,11 +75,6 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
             panels += parts[i].panels();
         }
         outFeatures = row;
-        groups = Arrays.stream(parts)
-                .mapToInt(Panels::group)
-                .filter(group -> group > 0)
-                .distinct()
-                .toArray();
         partOfPanel = new int[panels];
         panelInPart = new int[panels];
         int panel = 0;
@@ -151,15 +144,10 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
         this.accumulate = accumulate;
         int panels = partOfPanel.length;
         chunks = 1;
-        for (int group : groups) {
-            sumInputs(group);
-        }
         if (rows > 1) {
             chunks = Math.clamp(2L * pool.threads() / panels, 1, Math.max(1, rows / MIN_CHUNK_ROWS));
-            int mostGroups =
-                    Arrays.stream(groups).map(group -> inFeatures / group).max().orElse(0);
             for (LinearScratch memory : scratch) {
-                memory.reserve((rows + PanelTile.ROWS) / PanelTile.ROWS * PanelTile.ROWS, mostGroups);
+                memory.reserve((rows + PanelTile.ROWS) / PanelTile.ROWS * PanelTile.ROWS);
             }
         }
         long perPanel = (long) Panels.WIDTH * inFeatures * rows / chunks;
@@ -189,25 +177,6 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
         }
     }
 
-    /** Sums every {@code group} inputs, in one order whatever the number of rows. */
-    private void sumInputs(int group) {
-        int count = inFeatures / group;
-        MemorySegment sums = scratch[0].reserveInputSums(group, (long) rows * count);
-        for (LinearScratch memory : scratch) {
-            memory.shareInputSums(group, sums);
-        }
-        for (int r = 0; r < rows; r++) {
-            for (int g = 0; g < count; g++) {
-                long at = xOffset + 4 * ((long) r * xStride + (long) g * group);
-                FloatVector sum = FloatVector.fromMemorySegment(SPECIES, x, at, LITTLE_ENDIAN);
-                for (int i = LANES; i < group; i += LANES) {
-                    sum = sum.add(FloatVector.fromMemorySegment(SPECIES, x, at + 4L * i, LITTLE_ENDIAN));
-                }
-                sums.set(JAVA_FLOAT, 4 * ((long) r * count + g), VectorMath.sum(sum));
-            }
-        }
-    }
-
     private void many(int panel, int from, int to, LinearScratch memory) {
         float[] sums = memory.sums();
         int size = (to - from + PanelTile.ROWS - 1) / PanelTile.ROWS * PanelTile.ROWS * Panels.WIDTH;
@@ -216,57 +185,42 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
         for (int k = 0; k < inFeatures; k += LinearScratch.TILE_INPUTS) {
             int count = Math.min(LinearScratch.TILE_INPUTS, inFeatures - k);
             part.unpack(panelInPart[panel], k, count, memory);
-            tiles(memory.weights, count, x, xOffset + 4L * k, xStride, from, to, sums);
-        }
-        if (part.group() > 0) {
-            float[] corrections = memory.correctionSums();
-            Arrays.fill(corrections, 0, size, 0);
-            int count = inFeatures / part.group();
-            tiles(memory.corrections(), count, memory.inputSums(part.group()), 0, count, from, to, corrections);
-            for (int i = 0; i < size; i++) {
-                sums[i] += corrections[i];
-            }
+            tiles(memory.weights, k, count, from, to, sums);
         }
         for (int r = from; r < to; r++) {
             finish(panel, r, sums, (r - from) * Panels.WIDTH);
         }
     }
 
-    /** Rows {@code from} to {@code to} of {@code in}, a row every {@code stride} floats, times {@code count} inputs of a panel. */
-    private void tiles(
-            MemorySegment weights,
-            int count,
-            MemorySegment in,
-            long inOffset,
-            long stride,
-            int from,
-            int to,
-            float[] sums) {
+    /** Rows {@code from} to {@code to} times a step of a panel. */
+    private void tiles(MemorySegment weights, int k, int count, int from, int to, float[] sums) {
         for (int strip = 0; strip < Panels.WIDTH; strip += Panels.STRIP) {
             int r = from;
             if (PanelTile.ROWS == 8) {
                 for (; r + 8 <= to; r += 8) {
                     int sum = (r - from) * Panels.WIDTH + strip;
-                    long at = inOffset + 4L * r * stride;
-                    PanelTile.eight(weights, 4L * strip, count, in, at, 4 * stride, sums, sum);
+                    PanelTile.eight(weights, 4L * strip, count, x, xAt(r, k), 4L * xStride, sums, sum);
                 }
             }
             for (; r < to; r += 4) {
-                // The last row stands in for missing ones, whose sums are dropped.
-                int last = rows - 1 - r;
                 PanelTile.four(
                         weights,
                         4L * strip,
                         count,
-                        in,
-                        inOffset + 4L * r * stride,
-                        inOffset + 4L * (r + Math.min(1, last)) * stride,
-                        inOffset + 4L * (r + Math.min(2, last)) * stride,
-                        inOffset + 4L * (r + Math.min(3, last)) * stride,
+                        x,
+                        xAt(r, k),
+                        xAt(r + 1, k),
+                        xAt(r + 2, k),
+                        xAt(r + 3, k),
                         sums,
                         (r - from) * Panels.WIDTH + strip);
             }
         }
+    }
+
+    /** Offset of an input of a row, or of the last row if there is no such row: what a tile computes for it is dropped. */
+    private long xAt(int row, int k) {
+        return xOffset + 4 * ((long) Math.min(row, rows - 1) * xStride + k);
     }
 
     /** Adds the bias to a row's sums of one panel and writes them to their outputs. */

@@ -90,8 +90,7 @@ class VectorLinearTest {
 
     /**
      * Against sums in double. A float sum of n terms errs by their rounded magnitudes, however small what is left after they cancel, so
-     * that is what the tolerance is relative to. Codes are read as 1 to 2 times their scale and 1 is taken off at the end, so the terms
-     * that are summed are several times the weights': hence more than a plain sum's 5e-7.
+     * that is what the tolerance is relative to.
      */
     private static void assertProducts(float[] actual, float[] weights, float[] bias, float[] x, int rows, int in) {
         int out = weights.length / in;
@@ -106,7 +105,7 @@ class VectorLinearTest {
                 }
                 assertThat((double) actual[r * out + o])
                         .as("row %d, output %d", r, o)
-                        .isCloseTo(sum, within(2e-6 * magnitude + 1e-12));
+                        .isCloseTo(sum, within(5e-7 * magnitude + 1e-12));
             }
         }
     }
