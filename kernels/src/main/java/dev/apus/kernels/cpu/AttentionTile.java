@@ -1,7 +1,6 @@
 package dev.apus.kernels.cpu;
 
 import static dev.apus.kernels.cpu.VectorMath.LANES;
-import static dev.apus.kernels.cpu.VectorMath.SPECIES;
 import static dev.apus.kernels.cpu.VectorMath.exp;
 import static dev.apus.kernels.cpu.VectorMath.load;
 import static dev.apus.kernels.cpu.VectorMath.store;
@@ -42,6 +41,9 @@ final class AttentionTile {
     private MemorySegment queries = MemorySegment.NULL;
     private MemorySegment scores = MemorySegment.NULL;
     private MemorySegment sums = MemorySegment.NULL;
+    /** Factors on what the rows have summed before a granule. */
+    private MemorySegment corrections = MemorySegment.NULL;
+
     private MemorySegment outputs = MemorySegment.NULL;
     private float[] max = new float[0];
     private int capacityDim;
@@ -70,6 +72,7 @@ final class AttentionTile {
         queries = NativeMemory.allocate(arena, 4L * newRows * capacityDim);
         scores = NativeMemory.allocate(arena, newRows * SCORE_ROW);
         sums = NativeMemory.allocate(arena, newRows * VECTOR);
+        corrections = NativeMemory.allocate(arena, 4L * (newRows + LANES));
         outputs = NativeMemory.allocate(arena, 4L * newRows * Math.max(valueStride, capacityDim + GRANULE));
     }
 
@@ -181,7 +184,16 @@ final class AttentionTile {
             int from = window == 0 ? 0 : Math.max(0, last - window + 1 - key);
             int to = Math.max(0, last + 1 - key);
             maskRow(at, Math.min(from, vectors * LANES), Math.min(to, vectors * LANES), vectors * LANES);
-            float correction = weighRow(r, at, vectors);
+            float before = max[r];
+            max[r] = Math.max(before, largest(at, vectors));
+            corrections.setAtIndex(ValueLayout.JAVA_FLOAT, r, before - max[r]);
+        }
+        for (int r = 0; r < rows; r += LANES) {
+            store(exp(load(corrections, 4L * r)), corrections, 4L * r);
+        }
+        for (int r = 0; r < rows; r++) {
+            float correction = corrections.getAtIndex(ValueLayout.JAVA_FLOAT, r);
+            weighRow(r, correction, vectors);
             if (correction != 1) {
                 scaleRow(r * outputStep, correction);
             }
@@ -204,18 +216,18 @@ final class AttentionTile {
         }
     }
 
-    /** Replaces a row's scores by their exponentials over the new maximum; returns the factor on everything summed before. */
-    private float weighRow(int r, long at, int vectors) {
+    private float largest(long at, int vectors) {
         FloatVector largest = load(scores, at);
         for (int v = 1; v < vectors; v++) {
             largest = largest.max(load(scores, at + v * VECTOR));
         }
-        float before = max[r];
-        float now = Math.max(before, largest.reduceLanes(VectorOperators.MAX));
-        max[r] = now;
-        float correction = now == before
-                ? 1
-                : exp(FloatVector.broadcast(SPECIES, before - now)).lane(0);
+        return largest.reduceLanes(VectorOperators.MAX);
+    }
+
+    /** Replaces a row's scores by their exponentials over the new maximum and adds them to its corrected sums. */
+    private void weighRow(int r, float correction, int vectors) {
+        long at = r * SCORE_ROW;
+        float now = max[r];
         FloatVector sum = load(sums, r * VECTOR).mul(correction);
         for (int v = 0; v < vectors; v++) {
             FloatVector weight = exp(load(scores, at + v * VECTOR).sub(now));
@@ -223,7 +235,6 @@ final class AttentionTile {
             sum = sum.add(weight);
         }
         store(sum, sums, r * VECTOR);
-        return correction;
     }
 
     private void scaleRow(long at, float factor) {

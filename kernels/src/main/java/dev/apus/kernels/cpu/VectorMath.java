@@ -40,7 +40,7 @@ final class VectorMath {
     private static final float LN2_LOW = -0.00021219444f;
     /** Below, exp is taken as 0: the true value is under the smallest normal float. */
     private static final float EXP_MIN = -87f;
-    /** Above, exp overflows. */
+    /** Above, exp would overflow. */
     private static final float EXP_MAX = 88.72f;
 
     private VectorMath() {}
@@ -86,11 +86,13 @@ final class VectorMath {
     }
 
     /**
-     * e^x within 2 ulp; exactly 1 at 0, 0 below -87, infinite above 88.72.
+     * e^x within 2 ulp; exactly 1 at 0, 0 below -87, above 88.72 the value there: 3.4e38.
      *
-     * <p>Range reduction by multiples of ln 2 and the polynomial of Cephes' {@code expf}.
+     * <p>Range reduction by multiples of ln 2 and the polynomial of Cephes' {@code expf}. No masks: they make so large a part of what
+     * is compiled that a caller with two of these no longer keeps its vectors in registers.
      */
-    static FloatVector exp(FloatVector x) {
+    static FloatVector exp(FloatVector exponent) {
+        FloatVector x = exponent.min(EXP_MAX);
         FloatVector shifted = x.fma(FloatVector.broadcast(SPECIES, LOG2_E), FloatVector.broadcast(SPECIES, ROUND));
         FloatVector n = shifted.sub(ROUND);
         FloatVector r = n.fma(FloatVector.broadcast(SPECIES, -LN2_HIGH), x);
@@ -103,10 +105,12 @@ final class VectorMath {
         p = p.fma(r, FloatVector.broadcast(SPECIES, 0.5f));
         p = p.fma(r.mul(r), r).add(1f);
         // n sits in the low bits of `shifted`; moved to the exponent field and added it multiplies by 2^n.
-        IntVector exponent = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
-        FloatVector scaled = p.reinterpretAsInts().add(exponent).reinterpretAsFloats();
-        return scaled.blend(0f, x.compare(VectorOperators.LT, EXP_MIN))
-                .blend(Float.POSITIVE_INFINITY, x.compare(VectorOperators.GT, EXP_MAX));
+        IntVector powers = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+        IntVector tooLow = x.sub(EXP_MIN).reinterpretAsInts().lanewise(VectorOperators.ASHR, 31);
+        return p.reinterpretAsInts()
+                .add(powers)
+                .lanewise(VectorOperators.AND_NOT, tooLow)
+                .reinterpretAsFloats();
     }
 
     /** tanh x within 2 ulp of 1: Cephes' polynomial up to 0.625, the exponential form beyond. */
