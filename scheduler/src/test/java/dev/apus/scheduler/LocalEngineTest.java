@@ -99,6 +99,8 @@ class LocalEngineTest {
         // 63 tokens of the prompt a step beside one of the other request.
         runner.permit(9);
         assertThat(b.finished().generatedTokens()).isEqualTo(1);
+        // Of one step's events, the other request's may come last.
+        a.awaitTokens(10);
         assertThat(a.tokens()).hasSize(10);
         assertThat(b.tokens()).isEqualTo(expected(prompt(2, 500), 1, 0));
     }

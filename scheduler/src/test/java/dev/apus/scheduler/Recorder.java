@@ -18,6 +18,7 @@ final class Recorder implements Consumer<EngineEvent> {
             throw new AssertionError(event + " came after the end");
         }
         events.add(event);
+        notifyAll();
         if (event instanceof EngineEvent.Tokens) {
             firstToken.complete(event);
         }
@@ -44,6 +45,18 @@ final class Recorder implements Consumer<EngineEvent> {
 
     void awaitFirstToken() {
         firstToken.orTimeout(20, TimeUnit.SECONDS).join();
+    }
+
+    /** Waits for at least so many tokens, up to 20 seconds; the caller asserts. */
+    synchronized void awaitTokens(int count) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        try {
+            while (tokens().length < count && System.nanoTime() < end) {
+                TimeUnit.MILLISECONDS.timedWait(this, 100);
+            }
+        } catch (InterruptedException e) {
+            throw new AssertionError("interrupted while waiting for tokens", e);
+        }
     }
 
     boolean isDone() {
