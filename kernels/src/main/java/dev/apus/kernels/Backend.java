@@ -18,6 +18,9 @@ public interface Backend extends AutoCloseable {
 
     Kernels kernels();
 
+    /** Element type of activations: F32, or BF16 on devices whose tensor cores want it. Logits are F32 everywhere. */
+    DType activationType();
+
     /** A zeroed tensor. */
     Tensor allocate(DType dtype, long... shape);
 
@@ -35,6 +38,30 @@ public interface Backend extends AutoCloseable {
 
     /** Allocates {@code blocks} blocks of KV cache. */
     KvCache kvCache(KvLayout layout, int blocks);
+
+    /** A model's forward pass: launches the kernels of a batch and returns the logits F32 {@code [logit rows, vocab]}. */
+    @FunctionalInterface
+    interface Forward {
+        Tensor forward(StepBatch batch);
+    }
+
+    /**
+     * Launches a step: the forward pass, then the sampling of its logits. A device may record the launches of a batch's shape once and
+     * replay them, so {@code forward} must launch the same kernels for every batch of one shape.
+     *
+     * <p>Until {@link #await} has returned, {@code sampling} belongs to the backend; {@code batch} may be refilled at once. At most
+     * {@link #stepsInFlight} launched steps may be unawaited, and they are awaited in order. A negative token id {@code -1 - r} in the
+     * batch or in a history stands for the id that row r of the step launched just before draws.
+     *
+     * @param sampling what to draw; may be empty
+     */
+    void launch(StepBatch batch, SamplingBatch sampling, Forward forward);
+
+    /** Waits for the oldest launched step, whose results are then in its sampling batch. */
+    void await(SamplingBatch sampling);
+
+    /** Launched steps that may wait to be awaited: 1 where a launch computes at once, 2 where the host runs ahead of the device. */
+    int stepsInFlight();
 
     /** Copies {@code rows} rows of an F32 matrix {@code [*, width]} to {@code target}, waiting for the device. */
     void read(Tensor source, long firstRow, int rows, float[] target);

@@ -5,10 +5,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * The operations of a decoder, each coarse enough to be one launch. Model code is written once against this interface.
  *
- * <p>Activations are F32 row-major matrices {@code [tokens, features]} allocated for the largest step; {@code rows} says how many rows
- * count. Accumulation is float32. Shapes are the caller's contract: implementations check them, since a check is free beside a launch.
+ * <p>Activations are row-major matrices {@code [tokens, features]} of {@link Backend#activationType} allocated for the largest step;
+ * {@code rows} says how many rows count. Logits and the router's scores are F32. Accumulation is float32. Shapes are the caller's contract: implementations check them, since a check is free beside a launch.
  *
- * <p>Results do not depend on the batch: row r of an output has the same bits whatever other rows are computed beside it, and an
+ * <p>On the CPU results do not depend on the batch: row r of an output has the same bits whatever other rows are computed beside it, and an
  * attention output has the same bits however its prompt was chunked. Greedy text is therefore the same alone, in a batch, after
  * preemption and after a prefix-cache hit.
  */

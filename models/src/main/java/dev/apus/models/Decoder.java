@@ -126,9 +126,9 @@ public final class Decoder {
                 .sum();
     }
 
-    /** Bytes that {@link #load} allocates for activations and logits. */
-    public static long workspaceBytes(DecoderConfig config, int maxTokens, int maxLogitRows) {
-        return Workspace.bytes(config, maxTokens, maxLogitRows);
+    /** Bytes that {@link #load} allocates for activations of type {@code type} and F32 logits. */
+    public static long workspaceBytes(DecoderConfig config, DType type, int maxTokens, int maxLogitRows) {
+        return Workspace.bytes(config, type, maxTokens, maxLogitRows);
     }
 
     public DecoderConfig config() {

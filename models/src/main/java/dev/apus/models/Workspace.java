@@ -6,7 +6,7 @@ import dev.apus.kernels.DType;
 import dev.apus.kernels.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** A decoder's activations, F32 and allocated once for the largest step. */
+/** A decoder's activations, of the backend's type and allocated once for the largest step. */
 final class Workspace {
     /** The residual stream {@code [tokens, hidden]}. */
     final Tensor x;
@@ -21,7 +21,7 @@ final class Workspace {
     final @Nullable Tensor wide;
     /** {@code [tokens, intermediate]}; null without dense layers. */
     final @Nullable Tensor inner;
-    /** {@code [tokens, experts]}; null without sparse layers. */
+    /** F32 {@code [tokens, experts]}; null without sparse layers. */
     final @Nullable Tensor router;
     /** Null without a shared expert. */
     final @Nullable Shared shared;
@@ -31,16 +31,17 @@ final class Workspace {
     final Tensor logits;
 
     Workspace(DecoderConfig config, Backend backend, int maxTokens, int maxLogitRows) {
+        DType type = backend.activationType();
         AttentionShape attention = config.attention();
-        x = backend.allocate(DType.F32, maxTokens, config.hidden());
-        normed = backend.allocate(DType.F32, maxTokens, config.hidden());
-        delta = backend.allocate(DType.F32, maxTokens, config.hidden());
-        qkv = backend.allocate(DType.F32, maxTokens, config.qkvWidth());
-        attended = backend.allocate(DType.F32, maxTokens, (long) attention.heads() * attention.headDim());
+        x = backend.allocate(type, maxTokens, config.hidden());
+        normed = backend.allocate(type, maxTokens, config.hidden());
+        delta = backend.allocate(type, maxTokens, config.hidden());
+        qkv = backend.allocate(type, maxTokens, config.qkvWidth());
+        attended = backend.allocate(type, maxTokens, (long) attention.heads() * attention.headDim());
         int intermediate = denseWidth(config);
         boolean gated = config.mlp().gated();
-        wide = intermediate > 0 && gated ? backend.allocate(DType.F32, maxTokens, 2L * intermediate) : null;
-        inner = intermediate > 0 ? backend.allocate(DType.F32, maxTokens, intermediate) : null;
+        wide = intermediate > 0 && gated ? backend.allocate(type, maxTokens, 2L * intermediate) : null;
+        inner = intermediate > 0 ? backend.allocate(type, maxTokens, intermediate) : null;
         router = config.experts() == null
                 ? null
                 : backend.allocate(DType.F32, maxTokens, config.experts().experts());
@@ -48,10 +49,10 @@ final class Workspace {
         shared = expert == 0
                 ? null
                 : new Shared(
-                        backend.allocate(DType.F32, maxTokens, 2L * expert),
-                        backend.allocate(DType.F32, maxTokens, expert),
+                        backend.allocate(type, maxTokens, 2L * expert),
+                        backend.allocate(type, maxTokens, expert),
                         backend.allocate(DType.F32, maxTokens, 1));
-        last = backend.allocate(DType.F32, maxLogitRows, config.hidden());
+        last = backend.allocate(type, maxLogitRows, config.hidden());
         logits = backend.allocate(DType.F32, maxLogitRows, config.vocabSize());
     }
 
@@ -60,7 +61,7 @@ final class Workspace {
      *
      * @param wide gate and up values {@code [tokens, 2 * intermediate]}
      * @param inner {@code [tokens, intermediate]}
-     * @param gate {@code [tokens, 1]}
+     * @param gate F32 {@code [tokens, 1]}
      */
     record Shared(Tensor wide, Tensor inner, Tensor gate) {}
 
@@ -70,13 +71,14 @@ final class Workspace {
     }
 
     /** Bytes that the constructor allocates. */
-    static long bytes(DecoderConfig config, int maxTokens, int maxLogitRows) {
+    static long bytes(DecoderConfig config, DType type, int maxTokens, int maxLogitRows) {
         AttentionShape attention = config.attention();
         long perToken = 3L * config.hidden() + config.qkvWidth() + (long) attention.heads() * attention.headDim();
         perToken += (config.mlp().gated() ? 3L : 1L) * denseWidth(config);
-        perToken += config.experts() == null ? 0 : config.experts().experts();
-        perToken += config.sharedExpert() == 0 ? 0 : 3L * config.sharedExpert() + 1;
-        long perRow = (long) config.hidden() + config.vocabSize();
-        return 4 * (maxTokens * perToken + maxLogitRows * perRow);
+        perToken += 3L * config.sharedExpert();
+        long scores = config.experts() == null ? 0 : config.experts().experts();
+        scores += config.sharedExpert() == 0 ? 0 : 1;
+        return maxTokens * (type.byteSize(perToken) + 4 * scores)
+                + maxLogitRows * (type.byteSize(config.hidden()) + 4L * config.vocabSize());
     }
 }

@@ -26,8 +26,8 @@ public record MemoryPlan(
      */
     public static MemoryPlan of(Checkpoint checkpoint, EngineOptions options, long freeBytes) {
         long weights = Decoder.weightBytes(checkpoint.config(), checkpoint.weights());
-        long workspace =
-                Decoder.workspaceBytes(checkpoint.config(), options.maxNumBatchedTokens(), options.maxLogitRows());
+        long workspace = Decoder.workspaceBytes(
+                checkpoint.config(), DType.F32, options.maxNumBatchedTokens(), options.maxLogitRows());
         long left = freeBytes - weights - workspace;
         if (left <= 0) {
             throw new IllegalArgumentException(String.format(

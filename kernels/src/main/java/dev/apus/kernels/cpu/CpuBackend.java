@@ -7,6 +7,8 @@ import dev.apus.kernels.Kernels;
 import dev.apus.kernels.KvCache;
 import dev.apus.kernels.KvLayout;
 import dev.apus.kernels.Linear;
+import dev.apus.kernels.SamplingBatch;
+import dev.apus.kernels.StepBatch;
 import dev.apus.kernels.Tensor;
 import dev.apus.kernels.quant.Dequantizer;
 import java.lang.foreign.Arena;
@@ -126,6 +128,30 @@ public final class CpuBackend implements Backend {
         return scratch.length == 0
                 ? new ScalarLinear(parts, bias, arena)
                 : new VectorLinear(parts, bias, scratch, pool, arena);
+    }
+
+    @Override
+    public DType activationType() {
+        return DType.F32;
+    }
+
+    /** Computes the step at once. */
+    @Override
+    public void launch(StepBatch batch, SamplingBatch sampling, Forward forward) {
+        Tensor logits = forward.forward(batch);
+        if (sampling.count > 0) {
+            kernels.sample(logits, sampling);
+        }
+    }
+
+    @Override
+    public void await(SamplingBatch sampling) {
+        // launch has computed it
+    }
+
+    @Override
+    public int stepsInFlight() {
+        return 1;
     }
 
     @Override
