@@ -1,8 +1,6 @@
 package dev.apus.models;
 
 import dev.apus.kernels.Backend;
-import dev.apus.kernels.cpu.CpuBackend;
-import dev.apus.kernels.cpu.CpuOptions;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -15,7 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every recorded model agrees with the reference implementation, whole and chunked, on every CPU provider. */
+/** Every recorded model agrees with the reference implementation, whole and chunked, on every device of this run. */
 final class GoldenTest {
     /** Of the issue: float32 on both sides, summed in different orders. */
     private static final float TOLERANCE = 1e-3f;
@@ -35,18 +33,14 @@ final class GoldenTest {
 
     static Stream<Arguments> models() {
         return Stream.of("llama", "llama3-rope", "qwen2", "qwen3", "mistral", "gemma2", "phi3", "qwen3-moe", "gpt2")
-                .flatMap(name -> Stream.of(
-                        Arguments.of(name, CpuOptions.Provider.SCALAR),
-                        Arguments.of(name, CpuOptions.Provider.VECTOR)));
+                .flatMap(name -> Device.all().stream().map(device -> Arguments.of(name, device)));
     }
 
     /** The cases of make_goldens.py: one configuration each. */
     static Stream<Arguments> configurations() throws IOException {
         try (Stream<Path> folders = Files.list(folder("tiny"))) {
             return folders.map(folder -> folder.getFileName().toString()).sorted().toList().stream()
-                    .flatMap(name -> Stream.of(
-                            Arguments.of(name, CpuOptions.Provider.SCALAR),
-                            Arguments.of(name, CpuOptions.Provider.VECTOR)));
+                    .flatMap(name -> Device.all().stream().map(device -> Arguments.of(name, device)));
         }
     }
 
@@ -55,57 +49,53 @@ final class GoldenTest {
                 .object(folder("gguf-llama").resolve("golden.json"))
                 .get("files");
         return Objects.requireNonNull(files).keySet().stream()
-                .flatMap(name -> Stream.of(
-                        Arguments.of(name, CpuOptions.Provider.SCALAR),
-                        Arguments.of(name, CpuOptions.Provider.VECTOR)));
+                .flatMap(name -> Device.all().stream().map(device -> Arguments.of(name, device)));
     }
 
     @ParameterizedTest
     @MethodSource("models")
-    void agreesWithTransformers(String name, CpuOptions.Provider provider) {
+    void agreesWithTransformers(String name, Device device) {
         Map<String, Object> golden = new JsonFiles().object(folder(name).resolve("golden.json"));
-        check(folder(name), GoldenCase.of(golden), provider, TOLERANCE);
+        check(folder(name), GoldenCase.of(golden), device, TOLERANCE);
     }
 
     @ParameterizedTest
     @MethodSource("configurations")
-    void agreesForEveryConfiguration(String name, CpuOptions.Provider provider) {
-        agreesWithTransformers("tiny/" + name, provider);
+    void agreesForEveryConfiguration(String name, Device device) {
+        agreesWithTransformers("tiny/" + name, device);
     }
 
     /** The files of make_ggufs.py: some of those configurations in llama.cpp's form. */
     static Stream<Arguments> ggufConfigurations() throws IOException {
         try (Stream<Path> files = Files.list(folder("tiny-gguf"))) {
             return files.map(file -> file.getFileName().toString()).sorted().toList().stream()
-                    .flatMap(name -> Stream.of(
-                            Arguments.of(name, CpuOptions.Provider.SCALAR),
-                            Arguments.of(name, CpuOptions.Provider.VECTOR)));
+                    .flatMap(name -> Device.all().stream().map(device -> Arguments.of(name, device)));
         }
     }
 
     @ParameterizedTest
     @MethodSource("ggufConfigurations")
-    void agreesInGgufForm(String file, CpuOptions.Provider provider) {
+    void agreesInGgufForm(String file, Device device) {
         Path answers = folder("tiny/" + file.replace(".gguf", "")).resolve("golden.json");
         Map<String, Object> golden = new JsonFiles().object(answers);
-        check(folder("tiny-gguf").resolve(file), GoldenCase.of(golden), provider, TOLERANCE);
+        check(folder("tiny-gguf").resolve(file), GoldenCase.of(golden), device, TOLERANCE);
     }
 
     @ParameterizedTest
     @MethodSource("ggufFiles")
-    void agreesWithTheDequantisedModel(String file, CpuOptions.Provider provider) {
+    void agreesWithTheDequantisedModel(String file, Device device) {
         Path folder = folder("gguf-llama");
         Map<?, ?> files = (Map<?, ?>) Objects.requireNonNull(
                 new JsonFiles().object(folder.resolve("golden.json")).get("files"));
         List<GoldenCase> cases = GoldenCase.of((Map<?, ?>) Objects.requireNonNull(files.get(file)));
-        check(folder.resolve(file), cases, provider, QUANTISED_TOLERANCE);
+        check(folder.resolve(file), cases, device, QUANTISED_TOLERANCE);
     }
 
-    private static void check(Path path, List<GoldenCase> cases, CpuOptions.Provider provider, float tolerance) {
+    private static void check(Path path, List<GoldenCase> cases, Device device, float tolerance) {
         try (Checkpoint checkpoint = Checkpoint.open(path);
-                Backend backend = CpuBackend.create(new CpuOptions(provider, 1))) {
+                Backend backend = device.open(MAX_POSITIONS)) {
             int positions = Math.min(MAX_POSITIONS, checkpoint.config().maxPositions());
-            GoldenRun run = new GoldenRun(checkpoint, backend, positions, tolerance);
+            GoldenRun run = new GoldenRun(checkpoint, backend, positions, device, tolerance);
             for (GoldenCase golden : cases) {
                 for (int chunk : new int[] {positions, 7, 16}) {
                     run.check(

@@ -1,0 +1,46 @@
+package dev.apus.models;
+
+import dev.apus.kernels.Backend;
+import dev.apus.kernels.DType;
+import dev.apus.kernels.cpu.CpuBackend;
+import dev.apus.kernels.cpu.CpuOptions;
+import dev.apus.kernels.cuda.CudaBackend;
+import dev.apus.kernels.cuda.CudaOptions;
+import java.util.List;
+
+/** What golden cases run on: both CPU providers, or with {@code -Dapus.test.backend=cuda} a GPU in both of its types. */
+enum Device {
+    SCALAR,
+    VECTOR,
+    CUDA_F32,
+    CUDA_BF16;
+
+    /** The devices of this test run. */
+    static List<Device> all() {
+        String backend = System.getProperty("apus.test.backend", "cpu");
+        return switch (backend) {
+            case "cpu" -> List.of(SCALAR, VECTOR);
+            case "cuda" -> List.of(CUDA_F32, CUDA_BF16);
+            default -> throw new IllegalArgumentException("apus.test.backend is " + backend + ", must be cpu or cuda");
+        };
+    }
+
+    /** Opens the device for steps of {@code positions} tokens. */
+    Backend open(int positions) {
+        return switch (this) {
+            case SCALAR -> CpuBackend.create(new CpuOptions(CpuOptions.Provider.SCALAR, 1));
+            case VECTOR -> CpuBackend.create(new CpuOptions(CpuOptions.Provider.VECTOR, 1));
+            case CUDA_F32 -> cuda(DType.F32, positions);
+            case CUDA_BF16 -> cuda(DType.BF16, positions);
+        };
+    }
+
+    private static Backend cuda(DType type, int positions) {
+        return CudaBackend.create(new CudaOptions(0, type, positions, 4, positions, positions, false, 0.9));
+    }
+
+    /** How far logits may be from recorded ones: of float32 whatever the caller allows, of bf16 a share of the largest. */
+    float tolerance(float float32, float largest) {
+        return this == CUDA_BF16 ? 0.02f * largest : float32;
+    }
+}
