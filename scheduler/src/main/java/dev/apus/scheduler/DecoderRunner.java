@@ -1,6 +1,6 @@
 package dev.apus.scheduler;
 
-import dev.apus.kernels.Kernels;
+import dev.apus.kernels.Backend;
 import dev.apus.kernels.KvCache;
 import dev.apus.kernels.SamplingBatch;
 import dev.apus.kernels.StepBatch;
@@ -17,27 +17,25 @@ public final class DecoderRunner implements Runner {
         Tensor forward(StepBatch batch, KvCache cache);
     }
 
-    private final Forward decoder;
-    private final Kernels kernels;
-    private final KvCache cache;
+    private final Backend backend;
+    private final Backend.Forward forward;
     private final int vocabSize;
     private final IntUnaryOperator ropeOffset;
 
-    public DecoderRunner(Decoder decoder, Kernels kernels, KvCache cache) {
-        this(decoder::forward, kernels, cache, decoder.vocabSize(), decoder::ropeOffset);
+    public DecoderRunner(Decoder decoder, Backend backend, KvCache cache) {
+        this(decoder::forward, backend, cache, decoder.vocabSize(), decoder::ropeOffset);
     }
 
     /** Runs something like a decoder, whose sequences are all rotated alike. */
-    public DecoderRunner(Forward decoder, Kernels kernels, KvCache cache, int vocabSize) {
-        this(decoder, kernels, cache, vocabSize, length -> 0);
+    public DecoderRunner(Forward decoder, Backend backend, KvCache cache, int vocabSize) {
+        this(decoder, backend, cache, vocabSize, length -> 0);
     }
 
-    private DecoderRunner(Forward decoder, Kernels kernels, KvCache cache, int vocabSize, IntUnaryOperator ropeOffset) {
-        this.decoder = decoder;
+    private DecoderRunner(Forward decoder, Backend backend, KvCache cache, int vocabSize, IntUnaryOperator ropeOffset) {
+        this.backend = backend;
         this.ropeOffset = ropeOffset;
-        this.kernels = kernels;
-        this.cache = cache;
         this.vocabSize = vocabSize;
+        forward = batch -> decoder.forward(batch, cache);
     }
 
     @Override
@@ -51,10 +49,17 @@ public final class DecoderRunner implements Runner {
     }
 
     @Override
-    public void step(StepBatch batch, SamplingBatch sampling) {
-        Tensor logits = decoder.forward(batch, cache);
-        if (sampling.count > 0) {
-            kernels.sample(logits, sampling);
-        }
+    public void launch(StepBatch batch, SamplingBatch sampling) {
+        backend.launch(batch, sampling, forward);
+    }
+
+    @Override
+    public void await(SamplingBatch sampling) {
+        backend.await(sampling);
+    }
+
+    @Override
+    public int stepsInFlight() {
+        return backend.stepsInFlight();
     }
 }

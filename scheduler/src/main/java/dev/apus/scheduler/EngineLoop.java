@@ -16,25 +16,42 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The engine's state and what happens to it: sequences come and go, a step is scheduled, run and read. Everything here is owned by the
- * engine's thread. A running step costs one event per sampled sequence and no other allocation, log-probabilities apart.
+ * The engine's state and what happens to it: sequences come and go, a step is scheduled, launched and read. Everything here is owned by
+ * the engine's thread. A running step costs one event per sampled sequence and no other allocation, log-probabilities apart.
+ *
+ * <p>On a runner that takes two steps the engine runs ahead of the device, as vLLM's asynchronous scheduling: step n+1 is scheduled and
+ * launched before step n is awaited and read. At its launch a step's tokens count as computed and each token that it draws is appended as
+ * pending, so that the next step can be scheduled; its value stays on the device. A sequence that may only end with its pending token is
+ * left out, so that at most one token per request is drawn in vain: the one after a stop id.
+ *
+ * <p>What a step did for a sequence that has ended by the time it is read is dropped, by the identity of its submission, since its row may
+ * be another's. Its blocks may be another's as well, at once: steps run in order, so the lost step's writes come before those of any step
+ * that is given its blocks. That holds only while nobody reads those blocks by the prefix cache instead of writing them first; hence
+ * blocks are offered to it when a step is read, never at its launch, and only up to the tokens of that step. A later step in flight writes
+ * behind those, into blocks that are not offered yet.
  */
 final class EngineLoop {
     private static final Logger LOG = LoggerFactory.getLogger(EngineLoop.class);
+    /** A pending token is one of the step launched just before; with more steps in flight it would not be. */
+    private static final int MOST_STEPS_IN_FLIGHT = 2;
 
-    private final Runner runner;
+    private Runner runner;
     private final int maxModelLength;
     private final BlockManager blocks;
     private final BlockHasher hasher;
     private final Sequences sequences = new Sequences();
     private final Scheduler scheduler;
-    private final StepBuilder builder;
     private final Counters counters;
     private final Outbox outbox;
     private final Consumer<Submission> onEnd;
     private final Map<String, Integer> rows = new HashMap<>();
-    /** The step's rows: what the scheduler chose, kept while sequences end. */
+    /** The rows of the step that is being built: what the scheduler chose, kept while sequences end. */
     private final int[] stepRows;
+    /** A ring: {@link #inFlight} launched steps from {@link #oldest} on. */
+    private final EngineStep[] steps;
+
+    private int oldest;
+    private int inFlight;
     /** Live sequences with a time limit. */
     private int limited;
 
@@ -55,13 +72,18 @@ final class EngineLoop {
         blocks = new BlockManager(blockCount, EngineOptions.BLOCK_SIZE, options.enablePrefixCaching());
         hasher = BlockHasher.withRandomKey(EngineOptions.BLOCK_SIZE);
         scheduler = new Scheduler(sequences, blocks, options, counters);
-        builder = new StepBuilder(runner, sequences, blocks, options);
         stepRows = new int[options.maxNumSeqs()];
+        int depth = runner.stepsInFlight();
+        if (depth < 1 || depth > MOST_STEPS_IN_FLIGHT) {
+            throw new IllegalArgumentException("the runner takes " + depth + " steps in flight, must be 1 or 2");
+        }
+        steps = new EngineStep[depth];
+        Arrays.setAll(steps, i -> new EngineStep(sequences, blocks, options));
         publish();
     }
 
     boolean isIdle() {
-        return rows.isEmpty();
+        return rows.isEmpty() && inFlight == 0;
     }
 
     void add(Submission submission) {
@@ -92,7 +114,11 @@ final class EngineLoop {
         }
     }
 
-    /** Runs one step, if there is anything to run. */
+    /**
+     * Launches one step, if there is anything to run, and reads the oldest one once the runner takes no more or nothing was launched.
+     *
+     * @throws StepFault if the device failed; {@link #loseDevice} must follow
+     */
     void step() {
         if (limited > 0) {
             endLate(System.nanoTime());
@@ -107,10 +133,56 @@ final class EngineLoop {
         if (count > 0) {
             run(0, count);
             counters.countStep(tokens);
-        } else if (scheduler.runningCount() == 0 && scheduler.waitingCount() > 0 && !scheduler.hasPreempted()) {
+        } else if (inFlight == 0
+                && scheduler.runningCount() == 0
+                && scheduler.waitingCount() > 0
+                && !scheduler.hasPreempted()) {
             // Cannot happen while admission checks hold; a spinning engine would be worse than a failed request.
             fail(scheduler.waiting(0), "the scheduler found no room for the request in an idle engine", false);
         }
+        if (inFlight > 0 && (count == 0 || inFlight == steps.length)) {
+            awaitOldest();
+        }
+    }
+
+    /**
+     * Waits for the steps in flight and drops what nobody waits for any more.
+     *
+     * @throws StepFault if the device failed
+     */
+    void settle() {
+        while (inFlight > 0) {
+            awaitOldest();
+        }
+    }
+
+    /** All that the device held is gone: fails the requests that it was computing and forgets the prefix cache; the waiting stay. */
+    void loseDevice(String message) {
+        for (int i = 0; i < inFlight; i++) {
+            EngineStep step = steps[(oldest + i) % steps.length];
+            for (int j = 0; j < step.count(); j++) {
+                // Among them are preempted sequences, whose pending tokens nobody will ever know.
+                if (step.isCurrent(j)) {
+                    fail(step.row(j), message, true);
+                }
+            }
+            step.release();
+        }
+        inFlight = 0;
+        while (scheduler.runningCount() > 0) {
+            fail(scheduler.running(0), message, true);
+        }
+        blocks.clearPrefixCache();
+    }
+
+    /** Goes on with another runner, made like the one before, after {@link #loseDevice}. */
+    void restart(Runner replacement) {
+        if (replacement.stepsInFlight() != steps.length || replacement.vocabSize() != runner.vocabSize()) {
+            throw new IllegalArgumentException("the new runner takes " + replacement.stepsInFlight()
+                    + " steps in flight over a vocabulary of " + replacement.vocabSize() + ", the old one took "
+                    + steps.length + " over " + runner.vocabSize());
+        }
+        runner = replacement;
     }
 
     /** Checks the block manager, for tests; see {@link BlockManager#checkInvariants}. */
@@ -122,18 +194,25 @@ final class EngineLoop {
         }
     }
 
-    /** Runs sequences {@code from} to {@code to} of the step; if that fails, each alone, so that only the culprit suffers. */
+    /**
+     * Launches sequences {@code from} to {@code to} of the step. Where a launch computes at once, a failed step is run again, each sequence
+     * alone, so that only the culprit suffers.
+     */
     private void run(int from, int to) {
-        builder.clear();
+        EngineStep step = steps[(oldest + inFlight) % steps.length];
+        step.clear();
         for (int i = from; i < to; i++) {
-            builder.add(stepRows[i]);
+            step.add(stepRows[i], runner.ropeOffset(sequences.length[stepRows[i]]));
         }
-        Throwable fault = tryRun();
+        Throwable fault = tryLaunch(step);
         if (fault == null) {
-            int entry = 0;
-            for (int i = from; i < to; i++) {
-                entry = read(stepRows[i], entry);
+            advance(step);
+            inFlight++;
+            if (steps.length == 1) {
+                readOldest();
             }
+        } else if (steps.length > 1) {
+            throw new StepFault(fault);
         } else if (to - from > 1) {
             LOG.warn("a step of {} sequences failed; running each alone", to - from, fault);
             for (int i = from; i < to; i++) {
@@ -147,24 +226,70 @@ final class EngineLoop {
         }
     }
 
-    /** Whatever a step throws concerns its requests, not the engine: it is reported to them. */
-    private @Nullable Throwable tryRun() {
+    /** Whatever a step throws concerns its requests or the device, not the engine. A single step is awaited at once. */
+    private @Nullable Throwable tryLaunch(EngineStep step) {
         try {
-            runner.step(builder.batch, builder.sampling);
+            runner.launch(step.batch, step.sampling);
+            if (steps.length == 1) {
+                runner.await(step.sampling);
+            }
             return null;
         } catch (RuntimeException | Error e) {
             return e;
         }
     }
 
-    /** Takes over the results of one sequence, whose sampling entries start at {@code entry}; returns the next one's. */
-    private int read(int row, int entry) {
-        SamplingBatch s = builder.sampling;
-        int count = sequences.scheduled[row];
-        int end = entry + sequences.computed[row] + count - sequences.logitsFrom(row, count);
-        sequences.scheduled[row] = 0;
-        for (int i = entry; i < end; i++) {
-            if (s.corrupted[i]) {
+    /** Takes a launched step for computed: what it draws is pending. */
+    private void advance(EngineStep step) {
+        for (int i = 0; i < step.count(); i++) {
+            int row = step.row(i);
+            int end = step.endEntry(i);
+            sequences.computed[row] = step.computed(i);
+            sequences.scheduled[row] = 0;
+            boolean draws = end > step.firstEntry(i) && step.sampling.forcedId[end - 1] < 0;
+            if (sequences.promptScored[row] < sequences.promptLength[row]) {
+                sequences.promptScored[row] += end - step.firstEntry(i) - (draws ? 1 : 0);
+            }
+            if (draws) {
+                sequences.appendPending(row, end - 1);
+                int length = sequences.length[row];
+                SamplingParams params = sequences.request(row).params();
+                sequences.held[row] = length - sequences.promptLength[row] >= params.maxTokens()
+                        || length >= maxModelLength
+                        || runner.ropeOffset(length) != runner.ropeOffset(length - 1);
+            }
+        }
+    }
+
+    private void awaitOldest() {
+        try {
+            runner.await(steps[oldest].sampling);
+        } catch (RuntimeException | Error e) {
+            throw new StepFault(e);
+        }
+        readOldest();
+    }
+
+    private void readOldest() {
+        EngineStep step = steps[oldest];
+        // Still in flight while it is read: none of its rows is launched again before.
+        for (int i = 0; i < step.count(); i++) {
+            if (step.isCurrent(i)) {
+                read(step, i);
+            }
+        }
+        step.release();
+        oldest = (oldest + 1) % steps.length;
+        inFlight--;
+    }
+
+    /** Takes over the results of the step's i-th sequence. */
+    private void read(EngineStep step, int i) {
+        SamplingBatch s = step.sampling;
+        int row = step.row(i);
+        int end = step.endEntry(i);
+        for (int entry = step.firstEntry(i); entry < end; entry++) {
+            if (s.corrupted[entry]) {
                 counters.add(Counters.CORRUPTED, 1);
                 // What it computed must not be found by others.
                 blocks.discard(row);
@@ -172,28 +297,31 @@ final class EngineLoop {
                         row,
                         "the logits hold NaN or infinity, or every token is banned by the request's parameters",
                         false);
-                return end;
+                return;
             }
         }
-        int computed = sequences.computed[row] + count;
-        sequences.computed[row] = computed;
+        // Nothing if it was preempted after the launch. All tokens up to here are known: the last was drawn by the step
+        // before.
+        int computed = Math.min(step.computed(i), sequences.computed[row]);
+        sequences.settled[row] = computed;
         sequences.hashes(row).extend(sequences.tokens[row], computed);
         blocks.commit(row, sequences.tokens[row], computed, sequences.hashes(row));
-        for (int i = entry; i < end; i++) {
-            if (s.forcedId[i] >= 0) {
-                sequences.addPromptLogprobs(row, logprobs(i));
+        for (int entry = step.firstEntry(i); entry < end; entry++) {
+            if (s.forcedId[entry] >= 0) {
+                sequences.addPromptLogprobs(row, logprobs(s, entry));
             } else {
-                append(row, i);
+                take(row, s, entry);
             }
         }
-        return end;
     }
 
-    private void append(int row, int entry) {
+    /** A pending token is known. */
+    private void take(int row, SamplingBatch s, int entry) {
         Submission submission = sequences.submission(row);
         Request request = submission.request;
-        int id = builder.sampling.sampledId[entry];
-        sequences.append(row, id);
+        int id = s.sampledId[entry];
+        int length = s.position[entry] + 1;
+        sequences.resolve(row, length - 1, id);
         counters.add(Counters.GENERATION_TOKENS, 1);
         if (sequences.firstToken[row] == 0) {
             sequences.firstToken[row] = System.nanoTime();
@@ -205,20 +333,21 @@ final class EngineLoop {
                         new EngineEvent.PromptLogprobs(request.id(), prompt == null ? List.of() : prompt));
             }
         }
-        List<TokenLogprobs> logprobs = request.params().logprobs() >= 0 ? List.of(logprobs(entry)) : null;
+        List<TokenLogprobs> logprobs = request.params().logprobs() >= 0 ? List.of(logprobs(s, entry)) : null;
         outbox.post(submission.listener, new EngineEvent.Tokens(request.id(), new int[] {id}, logprobs));
         int generated = sequences.generated(row);
         if (generated >= request.params().minTokens() && submission.stopsAt(id)) {
             finish(row, FinishReason.STOP, id);
-        } else if (generated >= request.params().maxTokens() || sequences.length[row] >= maxModelLength) {
+        } else if (generated >= request.params().maxTokens() || length >= maxModelLength) {
             finish(row, FinishReason.LENGTH, -1);
-        } else if (runner.ropeOffset(sequences.length[row]) != runner.ropeOffset(sequences.length[row] - 1)) {
-            scheduler.restart(row, chain(request, sequences.length[row]));
+        } else if (sequences.held[row] && sequences.pending[row] == 0) {
+            // It did not end, so its keys must be rotated by another offset from here on.
+            sequences.held[row] = false;
+            scheduler.restart(row, chain(request, length));
         }
     }
 
-    private TokenLogprobs logprobs(int entry) {
-        SamplingBatch s = builder.sampling;
+    private TokenLogprobs logprobs(SamplingBatch s, int entry) {
         int k = Math.min(s.logprobs[entry], runner.vocabSize());
         int[] ids = s.topId[entry];
         float[] values = s.topLogprob[entry];

@@ -8,11 +8,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -21,13 +24,19 @@ import org.slf4j.LoggerFactory;
  * delivers events. Commands and events pass through lock-free queues; commands are taken before each step, so an abort takes effect
  * within one.
  *
- * <p>A step that throws is run again sequence by sequence, and only those that throw alone fail. The engine ends by itself only on a fault
- * of its own, after failing all requests; {@link EngineStats#alive} tells.
+ * <p>On a runner that computes at once, a step that throws is run again sequence by sequence, and only those that throw alone fail. On one
+ * that runs behind the engine, whatever it throws is a fault of the device: the requests that it was computing fail, retryable, the engine
+ * goes on with a new runner where it was given a way to make one, and waiting requests are served by that. A second fault within
+ * {@value #RESTART_MINUTES} minutes ends the engine.
+ *
+ * <p>The engine ends by itself only on such a fault or one of its own, after failing all requests; {@link EngineStats#alive} tells.
  */
 public final class LocalEngine implements Engine {
     private static final Logger LOG = LoggerFactory.getLogger(LocalEngine.class);
     private static final int QUEUE_CHUNK = 256;
     private static final int MOST_RETRY_SECONDS = 60;
+    /** A device that fails again so soon is broken, or a request breaks it: better an end that an orchestrator sees than a loop. */
+    private static final int RESTART_MINUTES = 10;
 
     private final EngineOptions options;
     private final int vocabSize;
@@ -41,6 +50,7 @@ public final class LocalEngine implements Engine {
     private final AtomicBoolean parked = new AtomicBoolean();
     private final Outbox outbox = new Outbox(this::abort);
     private final EngineLoop loop;
+    private final @Nullable Supplier<Runner> reopen;
     private final Thread thread;
     private final List<Drain> drains = new ArrayList<>();
     private boolean closing;
@@ -50,17 +60,33 @@ public final class LocalEngine implements Engine {
     private volatile double secondsPerEnd = 0.1;
 
     private long lastEnd;
+    private boolean restarted;
+    private long lastRestart;
+
+    /** Starts an engine that ends with the first fault of its device. */
+    public LocalEngine(Runner runner, EngineOptions options, int blockCount, int modelLength, List<Integer> eosIds) {
+        this(runner, null, options, blockCount, modelLength, eosIds);
+    }
 
     /**
      * Starts an engine.
      *
      * @param runner computes the steps; made for {@link EngineOptions#maxNumBatchedTokens} tokens, {@link EngineOptions#maxNumSeqs}
      *     sequences and {@link EngineOptions#maxLogitRows} logit rows; not closed by the engine
+     * @param reopen makes a runner like the first, with an empty KV cache of as many blocks, after its device failed; called on the
+     *     engine's thread, and a failure ends the engine; null if there is no way
      * @param blockCount blocks of {@link EngineOptions#BLOCK_SIZE} tokens in the runner's KV cache
      * @param modelLength most tokens that the model supports
      * @param eosIds ids that end a sequence unless it ignores them
      */
-    public LocalEngine(Runner runner, EngineOptions options, int blockCount, int modelLength, List<Integer> eosIds) {
+    public LocalEngine(
+            Runner runner,
+            @Nullable Supplier<Runner> reopen,
+            EngineOptions options,
+            int blockCount,
+            int modelLength,
+            List<Integer> eosIds) {
+        this.reopen = reopen;
         this.options = options;
         this.blockCount = blockCount;
         this.eosIds = List.copyOf(eosIds);
@@ -191,12 +217,13 @@ public final class LocalEngine implements Engine {
                     abortAtDeadline();
                     // Aborted requests hear of it before the step, not after.
                     outbox.flush();
-                    loop.step();
+                    step();
                     loop.publish();
                     outbox.flush();
                 }
             }
             loop.abortAll();
+            settle();
             loop.publish();
         } catch (RuntimeException | Error e) {
             LOG.error("the engine ends by a fault of its own", e);
@@ -207,6 +234,44 @@ public final class LocalEngine implements Engine {
             takeLastCommands();
             drains.forEach(drain -> outbox.post(drain.done()));
             outbox.end();
+        }
+    }
+
+    private void step() {
+        try {
+            loop.step();
+        } catch (StepFault fault) {
+            loop.loseDevice(fault.getMessage() + "; it is restarted, try again");
+            loop.publish();
+            outbox.flush();
+            restart(fault);
+        }
+    }
+
+    /** Makes a new runner once; throws the fault on if that is no way out. */
+    private void restart(StepFault fault) {
+        if (reopen == null) {
+            throw fault;
+        }
+        long start = System.nanoTime();
+        if (restarted && start - lastRestart < TimeUnit.MINUTES.toNanos(RESTART_MINUTES)) {
+            LOG.error("the device failed twice within {} minutes", RESTART_MINUTES);
+            throw fault;
+        }
+        LOG.error("the device failed; the requests in flight have failed with it, it is restarted", fault);
+        restarted = true;
+        lastRestart = start;
+        loop.restart(reopen.get());
+        LOG.info("the device is restarted after {} ms", (System.nanoTime() - start) / 1_000_000);
+    }
+
+    /** Ends what the device still does, since its memory is freed next; a fault concerns nobody any more. */
+    private void settle() {
+        try {
+            loop.settle();
+        } catch (StepFault fault) {
+            LOG.warn("the last step failed while the engine was closed", fault);
+            loop.loseDevice("the engine is closed");
         }
     }
 

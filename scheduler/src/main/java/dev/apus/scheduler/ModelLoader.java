@@ -78,7 +78,7 @@ final class ModelLoader {
         ChatTemplate template = source == null ? null : JinjaTemplate.compile(source);
         Set<Integer> eosIds = new TreeSet<>(checkpoint.eosIds());
         eosIds.addAll(tokenizer.eosIds());
-        DecoderRunner runner = new DecoderRunner(decoder, backend.kernels(), cache);
+        DecoderRunner runner = new DecoderRunner(decoder, backend, cache);
         LocalEngine engine = new LocalEngine(runner, options, plan.kvBlocks(), plan.modelLength(), List.copyOf(eosIds));
         ServedModel served = new ServedModel(
                 name == null ? checkpoint.name() : name,

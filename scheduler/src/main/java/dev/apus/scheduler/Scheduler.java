@@ -12,6 +12,9 @@ import java.util.Arrays;
  * <p>Among waiting requests of equal priority the one with the longest cached prefix goes first (SGLang's longest-prefix-match), looked
  * for in a window of the queue; one that was passed over {@value #MOST_PASSED_OVER} times goes before all. A request whose next block is
  * just being computed by a running prompt waits for it instead of computing it twice. Owned by the engine's thread.
+ *
+ * <p>A step may be scheduled while the one before runs, whose drawn tokens are pending. A preempted sequence keeps its pending token; as
+ * nobody is admitted in a step that preempts, the token is known before its owner is admitted again.
  */
 final class Scheduler {
     /** After so many later requests went first, a request is next whatever is cached. */
@@ -122,7 +125,9 @@ final class Scheduler {
         while (i < runningCount && budget > 0) {
             int row = running[i];
             int before = runningCount;
-            boolean chosen = sequences.scheduled[row] == 0 && (sequences.remaining(row) == 1) == generating;
+            boolean chosen = sequences.scheduled[row] == 0
+                    && !sequences.held[row]
+                    && (sequences.remaining(row) == 1) == generating;
             int count = chosen ? chunk(row) : 0;
             if (count > 0 && makeRoom(row, sequences.computed[row] + count)) {
                 addToStep(row, count);
@@ -183,7 +188,7 @@ final class Scheduler {
             stepCount = removeFrom(step, stepCount, row);
         }
         remove(row);
-        sequences.computed[row] = 0;
+        sequences.startAt(row, 0);
         sequences.preemptions[row]++;
         enqueue(row);
         preempted = true;
@@ -193,7 +198,7 @@ final class Scheduler {
     /** Has a running sequence computed anew from its first token on, under other hashes. */
     void restart(int row, BlockHashes chain) {
         remove(row);
-        sequences.computed[row] = 0;
+        sequences.startAt(row, 0);
         sequences.rehash(row, chain);
         enqueue(row);
     }
@@ -232,7 +237,7 @@ final class Scheduler {
         return sequences.promptScored[row] < sequences.promptLength[row];
     }
 
-    /** Whether a running prompt is about to fill the row's block {@code block}. */
+    /** Whether a running prompt is about to fill the row's block {@code block}, or has in a step that is not read yet. */
     private boolean isBeingComputed(int row, int block) {
         BlockHashes chain = sequences.hashes(row);
         if (skipsCache(row) || block >= Math.min((sequences.length[row] - 1) / blocks.blockSize(), chain.count())) {
@@ -241,7 +246,7 @@ final class Scheduler {
         for (int i = 0; i < runningCount; i++) {
             BlockHashes other = sequences.hashes(running[i]);
             if (block < other.count()
-                    && sequences.computed[running[i]] < (block + 1) * blocks.blockSize()
+                    && sequences.settled[running[i]] < (block + 1) * blocks.blockSize()
                     && other.lo(block) == chain.lo(block)
                     && other.hi(block) == chain.hi(block)) {
                 return true;
@@ -264,13 +269,13 @@ final class Scheduler {
         int length = sequences.length[row];
         // A length of 1 finds nothing.
         int hits = blocks.start(row, sequences.tokens[row], skipsCache(row) ? 1 : length, sequences.hashes(row));
-        sequences.computed[row] = hits;
+        sequences.startAt(row, hits);
         int count = chunk(row);
         int missing =
                 blocks.blocksFor(Math.min(length + 1, blocks.blocks() * blocks.blockSize())) - blocks.blockCount(row);
         if (count == 0 || blocks.freeBlocks() - reserved < missing || !blocks.grow(row, hits + count)) {
             blocks.free(row);
-            sequences.computed[row] = 0;
+            sequences.startAt(row, 0);
             return false;
         }
         waitingCount = removeFrom(waiting, waitingCount, row);

@@ -14,18 +14,28 @@ import org.jspecify.annotations.Nullable;
 final class Sequences {
     private static final int NEW_ROWS = 64;
 
-    /** Prompt and output, {@link #length} of them in use. */
+    /**
+     * Prompt and output, {@link #length} of them in use. The last {@link #pending} ones are drawn by steps that have not been read: each is
+     * {@code -1 - r} for row r of its step.
+     */
     int[][] tokens = new int[0][];
 
     int[] length = new int[0];
+    /** Tokens at the end that are not known yet. */
+    int[] pending = new int[0];
+    /** Whether the next token must be known before the sequence can go on: it ends with it, or is computed anew. */
+    boolean[] held = new boolean[0];
+
     int[] promptLength = new int[0];
-    /** Tokens whose keys and values are in the cache. */
+    /** Tokens whose keys and values are in the cache once all launched steps have run. */
     int[] computed = new int[0];
+    /** Tokens of those steps that have been read. */
+    int[] settled = new int[0];
     /** Prompt tokens found in the prefix cache when it was first scheduled. */
     int[] cached = new int[0];
     /** Tokens of the step being built or run. */
     int[] scheduled = new int[0];
-    /** Prompt tokens whose log-probability is known or not wanted; token 0 has none. */
+    /** Prompt tokens whose log-probability has been launched or is not wanted; token 0 has none. */
     int[] promptScored = new int[0];
 
     int[] priority = new int[0];
@@ -59,8 +69,11 @@ final class Sequences {
         tokens[row] = Arrays.copyOf(
                 prompt, prompt.length + Math.min(submission.request.params().maxTokens(), 256));
         length[row] = prompt.length;
+        pending[row] = 0;
+        held[row] = false;
         promptLength[row] = prompt.length;
         computed[row] = 0;
+        settled[row] = 0;
         cached[row] = 0;
         scheduled[row] = 0;
         promptScored[row] = submission.request.params().promptLogprobs() < 0 ? prompt.length : 1;
@@ -86,11 +99,24 @@ final class Sequences {
         free[freeCount++] = row;
     }
 
-    void append(int row, int id) {
+    /** Appends the token that entry {@code entry} of the step just launched draws. */
+    void appendPending(int row, int entry) {
         if (length[row] == tokens[row].length) {
             tokens[row] = Arrays.copyOf(tokens[row], length[row] + length[row] / 2 + 16);
         }
-        tokens[row][length[row]++] = id;
+        tokens[row][length[row]++] = -1 - entry;
+        pending[row]++;
+    }
+
+    /** The oldest pending token is known. */
+    void resolve(int row, int position, int id) {
+        tokens[row][position] = id;
+        pending[row]--;
+    }
+
+    /** Whether {@code row} holds {@code submission}. */
+    boolean isRow(int row, @Nullable Submission submission) {
+        return submission != null && submissions[row] == submission;
     }
 
     Submission submission(int row) {
@@ -113,6 +139,12 @@ final class Sequences {
         return chain;
     }
 
+    /** {@code tokens} of the sequence are in the cache by what others computed, or none are any more. */
+    void startAt(int row, int tokens) {
+        computed[row] = tokens;
+        settled[row] = tokens;
+    }
+
     /** Gives a sequence other hashes. */
     void rehash(int row, BlockHashes chain) {
         chain.extend(tokens[row], length[row]);
@@ -127,7 +159,6 @@ final class Sequences {
             promptLogprobs.set(row, list);
         }
         list.add(entry);
-        promptScored[row]++;
     }
 
     /** Log-probabilities of the prompt once they are complete and were asked for; only once. */
@@ -138,11 +169,12 @@ final class Sequences {
         return list;
     }
 
+    /** Tokens of the output that are known. */
     int generated(int row) {
-        return length[row] - promptLength[row];
+        return length[row] - pending[row] - promptLength[row];
     }
 
-    /** Tokens that are known but not computed. */
+    /** Tokens that are not computed. */
     int remaining(int row) {
         return length[row] - computed[row];
     }
@@ -165,8 +197,11 @@ final class Sequences {
         int capacity = Math.max(NEW_ROWS, rows * 2);
         tokens = Arrays.copyOf(tokens, capacity);
         length = Arrays.copyOf(length, capacity);
+        pending = Arrays.copyOf(pending, capacity);
+        held = Arrays.copyOf(held, capacity);
         promptLength = Arrays.copyOf(promptLength, capacity);
         computed = Arrays.copyOf(computed, capacity);
+        settled = Arrays.copyOf(settled, capacity);
         cached = Arrays.copyOf(cached, capacity);
         scheduled = Arrays.copyOf(scheduled, capacity);
         promptScored = Arrays.copyOf(promptScored, capacity);

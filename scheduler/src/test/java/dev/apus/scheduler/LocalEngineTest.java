@@ -17,6 +17,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -27,6 +28,11 @@ class LocalEngineTest {
     private @Nullable LocalEngine engine;
     private FakeRunner runner = new FakeRunner(1);
     private int ids;
+
+    /** Steps that the runner takes in flight. */
+    int depth() {
+        return 1;
+    }
 
     @AfterEach
     void close() {
@@ -97,11 +103,11 @@ class LocalEngineTest {
         Recorder b = submit(prompt(2, 500), SamplingParams.greedy(1));
         sleep(20);
         // 63 tokens of the prompt a step beside one of the other request.
-        runner.permit(9);
+        runner.permit(8 + depth());
         assertThat(b.finished().generatedTokens()).isEqualTo(1);
         // Of one step's events, the other request's may come last.
-        a.awaitTokens(10);
-        assertThat(a.tokens()).hasSize(10);
+        a.awaitTokens(9 + depth());
+        assertThat(a.tokens()).hasSize(9 + depth());
         assertThat(b.tokens()).isEqualTo(expected(prompt(2, 500), 1, 0));
     }
 
@@ -411,11 +417,24 @@ class LocalEngineTest {
     }
 
     private void start(int blocks, EngineOptions options) {
-        runner = new FakeRunner(blocks);
-        engine = new LocalEngine(runner, options, blocks, 1024, List.of(EOS));
+        start(blocks, options, null);
     }
 
-    private LocalEngine engine() {
+    void start(int blocks, EngineOptions options, @Nullable Supplier<Runner> reopen) {
+        runner = new FakeRunner(blocks, Integer.MAX_VALUE, depth());
+        engine = new LocalEngine(runner, reopen, options, blocks, 1024, List.of(EOS));
+    }
+
+    FakeRunner runner() {
+        return runner;
+    }
+
+    /** What {@link #close} lets run to its end. */
+    void runner(FakeRunner other) {
+        runner = other;
+    }
+
+    LocalEngine engine() {
         return Objects.requireNonNull(engine);
     }
 
@@ -423,17 +442,17 @@ class LocalEngineTest {
         return "r" + ids++;
     }
 
-    private Recorder submit(int[] prompt, SamplingParams params) {
+    Recorder submit(int[] prompt, SamplingParams params) {
         return submit(new Request(id(), prompt, params));
     }
 
-    private Recorder submit(Request request) {
+    Recorder submit(Request request) {
         Recorder recorder = new Recorder();
         engine().submit(request, recorder);
         return recorder;
     }
 
-    private static SamplingParams params(int maxTokens, int minTokens, boolean ignoreEos, Set<Integer> stops) {
+    static SamplingParams params(int maxTokens, int minTokens, boolean ignoreEos, Set<Integer> stops) {
         return new SamplingParams(
                 0, 0, 1, 0, 1, 0, 0, 0, maxTokens, minTokens, ignoreEos, stops, Map.of(), List.of(), -1, -1);
     }

@@ -12,7 +12,7 @@ import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** On the real kernels a request's text is the same whatever happens around it. */
 class SameTextTest {
@@ -28,13 +28,11 @@ class SameTextTest {
     }
 
     @ParameterizedTest
-    @EnumSource(
-            value = CpuOptions.Provider.class,
-            names = {"SCALAR", "VECTOR"})
-    void inABatchOf32WithRandomArrivals(CpuOptions.Provider kernels) throws InterruptedException {
+    @CsvSource({"SCALAR,1", "VECTOR,1", "SCALAR,2", "VECTOR,2"})
+    void inABatchOf32WithRandomArrivals(CpuOptions.Provider kernels, int depth) throws InterruptedException {
         List<int[]> prompts = prompts(32);
         List<int[]> alone = alone(kernels, prompts);
-        LocalEngine engine = engine(kernels, 256, 32, 64, true);
+        LocalEngine engine = engine(kernels, depth, 256, 32, 64, true);
         Random random = new Random(5);
         List<Recorder> recorders = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
@@ -45,14 +43,12 @@ class SameTextTest {
     }
 
     @ParameterizedTest
-    @EnumSource(
-            value = CpuOptions.Provider.class,
-            names = {"SCALAR", "VECTOR"})
-    void afterPreemption(CpuOptions.Provider kernels) {
+    @CsvSource({"SCALAR,1", "VECTOR,1", "SCALAR,2", "VECTOR,2"})
+    void afterPreemption(CpuOptions.Provider kernels, int depth) {
         List<int[]> prompts = prompts(32);
         List<int[]> alone = alone(kernels, prompts);
         // Room for a few sequences only.
-        LocalEngine engine = engine(kernels, 20, 32, 48, false);
+        LocalEngine engine = engine(kernels, depth, 20, 32, 48, false);
         List<Recorder> recorders = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
             recorders.add(submit(engine, i, prompts.get(i)));
@@ -62,13 +58,11 @@ class SameTextTest {
     }
 
     @ParameterizedTest
-    @EnumSource(
-            value = CpuOptions.Provider.class,
-            names = {"SCALAR", "VECTOR"})
-    void withAPrefixHit(CpuOptions.Provider kernels) {
+    @CsvSource({"SCALAR,1", "VECTOR,1", "SCALAR,2", "VECTOR,2"})
+    void withAPrefixHit(CpuOptions.Provider kernels, int depth) {
         List<int[]> prompts = prompts(32);
         List<int[]> alone = alone(kernels, prompts);
-        LocalEngine engine = engine(kernels, 512, 32, 64, true);
+        LocalEngine engine = engine(kernels, depth, 512, 32, 64, true);
         for (int round = 0; round < 2; round++) {
             List<Recorder> recorders = new ArrayList<>();
             for (int i = 0; i < prompts.size(); i++) {
@@ -85,7 +79,7 @@ class SameTextTest {
     }
 
     private List<int[]> alone(CpuOptions.Provider kernels, List<int[]> prompts) {
-        LocalEngine engine = engine(kernels, 64, 1, 128, false);
+        LocalEngine engine = engine(kernels, 1, 64, 1, 128, false);
         List<int[]> texts = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
             Recorder recorder = submit(engine, i, prompts.get(i));
@@ -97,7 +91,12 @@ class SameTextTest {
     }
 
     private LocalEngine engine(
-            CpuOptions.Provider kernels, int blocks, int maxNumSeqs, int maxNumBatchedTokens, boolean caching) {
+            CpuOptions.Provider kernels,
+            int depth,
+            int blocks,
+            int maxNumSeqs,
+            int maxNumBatchedTokens,
+            boolean caching) {
         EngineOptions options = EngineOptions.defaults()
                 .withMaxNumSeqs(maxNumSeqs)
                 .withMaxNumBatchedTokens(maxNumBatchedTokens)
@@ -106,16 +105,35 @@ class SameTextTest {
         open.add(backend);
         MiniDecoder decoder = new MiniDecoder(backend, maxNumBatchedTokens, options.maxLogitRows());
         DecoderRunner runner = new DecoderRunner(
-                decoder::forward, backend.kernels(), backend.kvCache(MiniDecoder.layout(), blocks), MiniDecoder.VOCAB);
-        LocalEngine engine = new LocalEngine(runner, options, blocks, MiniDecoder.POSITIONS, List.of());
-        open.add(engine);
+                decoder::forward, backend, backend.kvCache(MiniDecoder.layout(), blocks), MiniDecoder.VOCAB);
+        LocalEngine engine = new LocalEngine(
+                depth == 1 ? runner : new TwoDeepRunner(runner), options, blocks, MiniDecoder.POSITIONS, List.of());
+        open.add(() -> {
+            engine.close();
+            engine.checkAfterClose();
+        });
         return engine;
     }
 
     private static Recorder submit(LocalEngine engine, int i, int[] prompt) {
-        // Every other one is drawn: its text may depend on its seed only.
+        // Every other one is drawn, with penalties: its text may depend on its seed and its own tokens only.
         SamplingParams params = new SamplingParams(
-                i % 2, 0, 0.9f, 0, 1, 0, 0, i, TOKENS, 0, true, Set.of(), Map.of(), List.of(), -1, -1);
+                i % 2,
+                0,
+                0.9f,
+                0,
+                1 + i % 2 * 0.1f,
+                0,
+                i % 2 * 0.3f,
+                i,
+                TOKENS,
+                0,
+                true,
+                Set.of(),
+                Map.of(),
+                List.of(),
+                -1,
+                -1);
         Recorder recorder = new Recorder();
         engine.submit(new Request("r" + i, prompt, params), recorder);
         return recorder;
