@@ -34,7 +34,8 @@ import tools.jackson.databind.json.JsonMapper;
         name = "bench",
         mixinStandardHelpOptions = true,
         versionProvider = Version.class,
-        description = "Measure decode, prefill and concurrent streams; or soak a server with hostile clients.")
+        description = "Measure decode, prefill and concurrent streams; or soak a server with hostile clients.",
+        subcommands = {BenchLatencyCommand.class, BenchThroughputCommand.class, BenchServeCommand.class})
 final class BenchCommand implements Callable<Integer> {
     @Mixin
     private ModelArgs model = new ModelArgs();
