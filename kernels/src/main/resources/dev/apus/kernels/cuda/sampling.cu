@@ -2,9 +2,10 @@
 // token or a draw under temperature, top-k, top-p and min-p. The order and meaning are those of the CPU's CpuSampler and TokenDraw.
 //
 // A row belongs to a cluster of CLUSTER blocks, each of which reads its slice of the vocabulary once and works on a copy in shared memory,
-// so the logits stay as they are. Thresholds of top-k and top-p are found by counting above a few pivots a pass, narrowing a bracket of
-// float bits: no sort, no rejection, one random number a draw. All sums are in a fixed order that depends on the vocabulary alone: a
-// row's token does not depend on the batch it is in.
+// so the logits stay as they are. Nothing is sorted but short lists: top-k and the likeliest tokens are found by counting above a few
+// pivots a pass, narrowing a bracket of keys; top-p by rejection (as FlashInfer): a token is drawn from all that remain and accepted if the
+// likelier ones weigh less than p, which a second draw is rarely needed for, else it and all less likely ones are dropped. All sums are
+// in a fixed order that depends on the vocabulary alone: a row's token does not depend on the batch it is in.
 //
 // Defines: CLUSTER blocks of a row: 8 from sm_90, else 1; THREADS of a block; RESIDENT the copy is in shared memory, else in scratch.
 #include "prelude.cuh"
@@ -17,7 +18,8 @@
 
 constexpr int WARPS = THREADS / 32;
 constexpr int PIVOTS = 4;
-constexpr int WORDS = 2 * PIVOTS;
+// Tokens that are sorted in the shared memory of a cluster's first block; two a thread at most, and few enough to compare all pairs.
+constexpr int LIST = 256;
 // Temperatures below it are greedy, as in vLLM.
 constexpr float GREEDY = 1e-5f;
 constexpr int ONE = 0x3f800000;             // bits of 1.0f
@@ -72,12 +74,15 @@ struct Args {
 
 // ---- a cluster as one team -----------------------------------------------------------------------------------------------------
 
-__shared__ u32 partial[WARPS][WORDS];
+__shared__ u32 partial[PIVOTS][32];
 __shared__ double warp_mass[WARPS];
-__shared__ u32 exchanged[2][CLUSTER][WORDS];
+__shared__ u32 exchanged[2][CLUSTER][PIVOTS];
 __shared__ double masses[CLUSTER];
 __shared__ int chosen;
-__shared__ u32 found_count;
+__shared__ u32 chosen_bits;
+__shared__ u32 list_count;
+__shared__ u64 list[LIST];
+__shared__ u64 ranked[LIST];
 __shared__ Row row;
 
 __device__ __forceinline__ u32 cluster_rank() {
@@ -114,6 +119,14 @@ __device__ __forceinline__ void remote_store(u32 address, u32 v) {
 #endif
 }
 
+__device__ __forceinline__ void remote_store(u32 address, u64 v) {
+#if CLUSTER > 1
+    asm volatile("st.shared::cluster.u64 [%0], %1;" ::"r"(address), "l"(v) : "memory");
+#else
+    asm volatile("st.shared.u64 [%0], %1;" ::"r"(address), "l"(v) : "memory");
+#endif
+}
+
 __device__ __forceinline__ void remote_store(u32 address, double v) {
 #if CLUSTER > 1
     asm volatile("st.shared::cluster.f64 [%0], %1;" ::"r"(address), "d"(v) : "memory");
@@ -140,76 +153,64 @@ struct Team {
     u32 rank;
     int phase;  // which of the two exchange buffers is next: a slow block may still read the other
 
-    // Sums over the team, the same bits in all threads.
-    template <int COUNTS, int SUMS> __device__ __forceinline__ void total(u32 (&counts)[COUNTS], float (&sums)[SUMS]) {
+    // Sums over the team, in all threads.
+    template <int N> __device__ __forceinline__ void total(u32 (&counts)[N]) {
+        static_assert(N <= PIVOTS && N <= WARPS, "a warp adds up one count");
         const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
 #pragma unroll
-        for (int q = 0; q < COUNTS; q++) {
-            counts[q] = __reduce_add_sync(0xffffffffu, counts[q]);
-        }
-#pragma unroll
-        for (int q = 0; q < SUMS; q++) {
-            sums[q] = warp_sum(sums[q]);
-        }
-        if (lane == 0) {
-#pragma unroll
-            for (int q = 0; q < COUNTS; q++) {
-                partial[warp][q] = counts[q];
-            }
-#pragma unroll
-            for (int q = 0; q < SUMS; q++) {
-                partial[warp][PIVOTS + q] = __float_as_uint(sums[q]);
+        for (int q = 0; q < N; q++) {
+            const u32 sum = __reduce_add_sync(0xffffffffu, counts[q]);
+            if (lane == 0) {
+                partial[q][warp] = sum;
             }
         }
         __syncthreads();
-        if (warp == 0) {
-#pragma unroll
-            for (int q = 0; q < COUNTS; q++) {
-                const u32 all = __reduce_add_sync(0xffffffffu, lane < WARPS ? partial[lane][q] : 0);
-                if (lane < CLUSTER) {
-                    remote_store(remote(&exchanged[phase][rank][q], lane), all);
-                }
-            }
-#pragma unroll
-            for (int q = 0; q < SUMS; q++) {
-                const float all = warp_sum(lane < WARPS ? __uint_as_float(partial[lane][PIVOTS + q]) : 0.0f);
-                if (lane < CLUSTER) {
-                    remote_store(remote(&exchanged[phase][rank][PIVOTS + q], lane), __float_as_uint(all));
-                }
+        if (warp < N) {
+            const u32 sum = __reduce_add_sync(0xffffffffu, lane < WARPS ? partial[warp][lane] : 0);
+            if (lane < CLUSTER) {
+                remote_store(remote(&exchanged[phase][rank][warp], lane), sum);
             }
         }
         team_sync();
 #pragma unroll
-        for (int q = 0; q < COUNTS; q++) {
+        for (int q = 0; q < N; q++) {
             counts[q] = 0;
 #pragma unroll
             for (int r = 0; r < CLUSTER; r++) {
                 counts[q] += exchanged[phase][r][q];
             }
         }
-#pragma unroll
-        for (int q = 0; q < SUMS; q++) {
-            sums[q] = 0.0f;
-#pragma unroll
-            for (int r = 0; r < CLUSTER; r++) {
-                sums[q] += __uint_as_float(exchanged[phase][r][PIVOTS + q]);
-            }
-        }
         phase ^= 1;
-    }
-
-    __device__ __forceinline__ float total(float sum) {
-        u32 none[1] = {0};
-        float sums[1] = {sum};
-        total(none, sums);
-        return sums[0];
     }
 
     __device__ __forceinline__ u32 total(u32 count) {
         u32 counts[1] = {count};
-        float none[1] = {0.0f};
-        total(counts, none);
+        total(counts);
         return counts[0];
+    }
+
+    // The same bits in all threads.
+    __device__ __forceinline__ float total(float sum) {
+        const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+        sum = warp_sum(sum);
+        if (lane == 0) {
+            partial[0][warp] = __float_as_uint(sum);
+        }
+        __syncthreads();
+        if (warp == 0) {
+            sum = warp_sum(lane < WARPS ? __uint_as_float(partial[0][lane]) : 0.0f);
+            if (lane < CLUSTER) {
+                remote_store(remote(&exchanged[phase][rank][0], lane), __float_as_uint(sum));
+            }
+        }
+        team_sync();
+        sum = 0.0f;
+#pragma unroll
+        for (int r = 0; r < CLUSTER; r++) {
+            sum += __uint_as_float(exchanged[phase][r][0]);
+        }
+        phase ^= 1;
+        return sum;
     }
 
     // Largest key of the team, in all threads.
@@ -217,12 +218,12 @@ struct Team {
         const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
         key = warp_largest(key);
         if (lane == 0) {
-            partial[warp][0] = (u32)(key >> 32);
-            partial[warp][1] = (u32)key;
+            partial[0][warp] = (u32)(key >> 32);
+            partial[1][warp] = (u32)key;
         }
         __syncthreads();
         if (warp == 0) {
-            key = warp_largest(lane < WARPS ? (u64)partial[lane][0] << 32 | partial[lane][1] : 0);
+            key = warp_largest(lane < WARPS ? (u64)partial[0][lane] << 32 | partial[1][lane] : 0);
             if (lane < CLUSTER) {
                 remote_store(remote(&exchanged[phase][rank][0], lane), (u32)(key >> 32));
                 remote_store(remote(&exchanged[phase][rank][1], lane), (u32)key);
@@ -273,9 +274,9 @@ __device__ __forceinline__ int id_of(u64 key) {
 
 // ---- random numbers ----------------------------------------------------------------------------------------------------------------
 
-// Number in [0, 1) that belongs to a seed and a position: Philox 4x32-10 (Salmon et al. 2011), the first 53 bits of its output.
-__device__ __forceinline__ double uniform(u64 seed, u32 position) {
-    u32 c0 = position, c1 = 0, c2 = 0, c3 = 0;
+// Number in [0, 1) of an attempt to draw the token at a position: Philox 4x32-10 (Salmon et al. 2011), the first 53 bits of its output.
+__device__ __forceinline__ double uniform(u64 seed, u32 position, u32 attempt) {
+    u32 c0 = position, c1 = attempt, c2 = 0, c3 = 0;
     u32 k0 = (u32)seed, k1 = (u32)(seed >> 32);
 #pragma unroll
     for (int round = 0; round < 10; round++) {
@@ -379,24 +380,25 @@ __device__ __forceinline__ float log_sum(Team& team, float max) {
     return max + logf(team.total(sum));
 }
 
-// A key below those of exactly the n likeliest tokens, n < vocab.
-__device__ __forceinline__ u64 below_likeliest(Team& team, u32 n, u64 largest) {
-    u64 low = 0, high = largest;  // more than or as many as n keys are above low, fewer above high
+// A key below those of the n likeliest tokens, n < vocab, and of no others or so few that all of them fit the list; sets above to how many.
+__device__ __forceinline__ u64 below_likeliest(Team& team, u32 n, u64 largest, u32& above) {
+    u64 low = 0, high = largest;  // n keys or more are above low, fewer above high
     bool first = true;
     const float max = unordered((u32)(largest >> 32));
     while (true) {
         u64 pivot[PIVOTS];
+        u32 counts[PIVOTS] = {};
 #pragma unroll
         for (int q = 0; q < PIVOTS; q++) {
             // The first guesses are distances from the likeliest that split the usual distributions; then even steps.
-            constexpr float DEPTH[PIVOTS] = {16.0f, 8.0f, 4.0f, 1.5f};
+            constexpr float DEPTH[PIVOTS] = {12.0f, 7.0f, 4.0f, 1.5f};
             pivot[q] = first ? (u64)ordered(max - DEPTH[q]) << 32 : low + (high - low) / (PIVOTS + 1) * (q + 1);
             if (!first && high - low <= PIVOTS) {
                 pivot[q] = low + (q + 1 < high - low ? q + 1 : high - low - 1);
             }
         }
         first = false;
-        u32 counts[PIVOTS] = {};
+#pragma unroll 4
         for (int j = threadIdx.x; j < team.size; j += THREADS) {
             const u64 key = key_of(team.values[j], team.begin + j);
             if (key > pivot[0]) {
@@ -406,52 +408,91 @@ __device__ __forceinline__ u64 below_likeliest(Team& team, u32 n, u64 largest) {
                 }
             }
         }
-        float none[1] = {0.0f};
-        team.total(counts, none);
-#pragma unroll
-        for (int q = 0; q < PIVOTS; q++) {
-            if (counts[q] == n) {
-                return pivot[q];
-            }
-            if (counts[q] > n) {
-                low = pivot[q];
-            }
-        }
+        team.total(counts);
 #pragma unroll
         for (int q = PIVOTS - 1; q >= 0; q--) {
             if (counts[q] < n) {
                 high = pivot[q];
             }
         }
+#pragma unroll
+        for (int q = 0; q < PIVOTS; q++) {
+            if (counts[q] >= n) {
+                low = pivot[q];
+                above = counts[q];
+            }
+        }
+        if (above == n || above <= LIST) {
+            return low;
+        }
     }
+}
+
+// Before keys are put into the list.
+__device__ __forceinline__ void clear_list(Team& team) {
+    if (team.rank == 0 && threadIdx.x == 0) {
+        list_count = 0;
+    }
+    team_sync();
+}
+
+__device__ __forceinline__ void put_into_list(u64 key) {
+    remote_store(remote(&list[remote_increment(remote(&list_count, 0))], 0), key);
+}
+
+// Sorts the first count keys of the list, all different, into ranked, descending. Only for a cluster's first block.
+__device__ __forceinline__ void sort_list(int count) {
+    for (int e = threadIdx.x; e < count; e += THREADS) {
+        const u64 key = list[e];
+        int before = 0;
+#pragma unroll 8
+        for (int other = 0; other < count; other++) {
+            before += list[other] > key;
+        }
+        ranked[before] = key;
+    }
+    __syncthreads();
 }
 
 // Writes the n likeliest tokens, descending.
 __device__ __forceinline__ void top_tokens(Team& team, const Args& args, int n, u64 largest, float log_sum) {
-    const u64 low = n < args.vocab ? below_likeliest(team, n, largest) : 0;
-    if (team.rank == 0 && threadIdx.x == 0) {
-        found_count = 0;
-    }
-    team_sync();
+    u32 above = args.vocab;
+    const u64 low = n < args.vocab ? below_likeliest(team, n, largest, above) : 0;
+    const auto write = [&](int rank, u64 key) {
+        Top* top = (Top*)args.results + row.top;
+        top[rank].id = id_of(key);
+        top[rank].logprob = unordered((u32)(key >> 32)) - log_sum;
+    };
+    clear_list(team);
     u64* found = args.found + row.top;
-    const u32 counter = remote(&found_count, 0);
+    const u32 counter = remote(&list_count, 0);
     for (int j = threadIdx.x; j < team.size; j += THREADS) {
         const u64 key = key_of(team.values[j], team.begin + j);
         if (key > low) {
-            found[remote_increment(counter)] = key;
+            if (above <= LIST) {
+                put_into_list(key);
+            } else {
+                found[remote_increment(counter)] = key;
+            }
         }
     }
     team_sync();
-    Top* top = (Top*)args.results + row.top;
-    for (int e = team.rank * THREADS + threadIdx.x; e < n; e += CLUSTER * THREADS) {
-        const u64 key = found[e];
-        int rank = 0;
+    if (above > LIST) {
+        // As many as are wanted, but many: every pair is compared, by all blocks.
+        for (int e = team.rank * THREADS + threadIdx.x; e < n; e += CLUSTER * THREADS) {
+            const u64 key = found[e];
+            int before = 0;
 #pragma unroll 4
-        for (int other = 0; other < n; other++) {
-            rank += found[other] > key;
+            for (int other = 0; other < n; other++) {
+                before += found[other] > key;
+            }
+            write(before, key);
         }
-        top[rank].id = id_of(key);
-        top[rank].logprob = unordered((u32)(key >> 32)) - log_sum;
+    } else if (team.rank == 0) {
+        sort_list(above);
+        for (int e = threadIdx.x; e < n; e += THREADS) {
+            write(e, ranked[e]);
+        }
     }
 }
 
@@ -548,72 +589,57 @@ __device__ __forceinline__ void adjust(Team& team, const Args& args) {
 
 // ---- draws ---------------------------------------------------------------------------------------------------------------------------------
 
-// Bits below those of the weights that remain: of a top-k where MASS is false (all weights for which fewer than k are larger, so ties
-// of the k-th remain), of a top-p where it is true (all for which the larger ones sum to less than wanted).
-template <bool MASS> __device__ __forceinline__ int below_kept(Team& team, int low, u32 k, float wanted) {
-    int high = ONE;  // the weights above low suffice, those above high do not
-    u32 above_low = 0xffffffffu, above_high = 0;
+// Bits below those of the k largest weights and of those equal to the k-th: the weights of a top-k. Where above, which is set to the number
+// of weights above these bits, fits the list, further ones may be among them.
+__device__ __forceinline__ int below_top_k(Team& team, u32 k, u32& above) {
+    int low = -1, high = ONE;  // k weights or more are above low, fewer above high
+    u32 above_high = 0;
+    above = 0xffffffffu;
     bool first = true;
-    while (high - low > 1 && above_low - above_high != 1) {
+    while (high - low > 1 && above != k && above > LIST && above - above_high != 1) {
         int pivot[PIVOTS];
+        u32 counts[PIVOTS] = {};
 #pragma unroll
         for (int q = 0; q < PIVOTS; q++) {
             // The first guesses split the usual distributions; then even steps of bits, about even in the logarithm.
             constexpr float WEIGHT[PIVOTS] = {3e-4f, 4e-3f, 4e-2f, 3e-1f};
-            pivot[q] = first ? max(low, __float_as_int(WEIGHT[q])) : low + (int)((u64)(u32)(high - low) * (q + 1) / (PIVOTS + 1));
+            pivot[q] = first ? __float_as_int(WEIGHT[q]) : low + (int)((u64)(u32)(high - low) * (q + 1) / (PIVOTS + 1));
         }
         first = false;
-        u32 counts[PIVOTS] = {};
-        float sums[MASS ? PIVOTS : 1] = {};
 #pragma unroll 4
         for (int j = threadIdx.x; j < team.size; j += THREADS) {
-            const float weight = team.values[j];
-            const int bits = __float_as_int(weight);
+            const int bits = __float_as_int(team.values[j]);
             if (bits > pivot[0]) {
 #pragma unroll
                 for (int q = 0; q < PIVOTS; q++) {
-                    if (bits > pivot[q]) {
-                        counts[q]++;
-                        if (MASS) {
-                            sums[q] += weight;
-                        }
-                    }
+                    counts[q] += bits > pivot[q];
                 }
             }
         }
-        team.total(counts, sums);
-        // Suffices is true up to some pivot, false behind it.
+        team.total(counts);
         const int before = low;
 #pragma unroll
         for (int q = 0; q < PIVOTS; q++) {
-            if (MASS ? sums[q] >= wanted : counts[q] >= k) {
+            if (counts[q] >= k) {
                 low = pivot[q];
-                above_low = counts[q];
+                above = counts[q];
             }
         }
 #pragma unroll
         for (int q = PIVOTS - 1; q >= 0; q--) {
-            if (!(MASS ? sums[q] >= wanted : counts[q] >= k) && pivot[q] > before) {
+            if (counts[q] < k && pivot[q] > before) {
                 high = pivot[q];
                 above_high = counts[q];
             }
-        }
-        if (!MASS && above_low == k) {
-            break;
         }
     }
     return low;
 }
 
-// Draws among the weights whose bits are above low. Every thread gets the id.
-__device__ __forceinline__ int draw_above(Team& team, int low, double u) {
+// Draws among the weights above low, whose sum in this thread is mine. Every thread gets the id and the bits of its weight; mass is set
+// to the sum of the weights.
+__device__ __forceinline__ int draw_above(Team& team, int low, float mine, double u, double& mass, int& bits) {
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-    float mine = 0.0f;
-#pragma unroll 4
-    for (int j = threadIdx.x; j < team.size; j += THREADS) {
-        const float weight = team.values[j];
-        mine += __float_as_int(weight) > low ? weight : 0.0f;
-    }
     double end = mine;
 #pragma unroll
     for (int offset = 1; offset < 32; offset <<= 1) {
@@ -627,34 +653,35 @@ __device__ __forceinline__ int draw_above(Team& team, int low, double u) {
     }
     __syncthreads();
     // The ends of one thread, warp and block are, to the bit, the starts of the next: exactly one thread holds the target.
-    double before = 0.0, mass = 0.0;
+    double before = 0.0, block_mass = 0.0;
 #pragma unroll
     for (int w = 0; w < WARPS; w++) {
-        before = w == warp ? mass : before;
-        mass += warp_mass[w];
+        before = w == warp ? block_mass : before;
+        block_mass += warp_mass[w];
     }
     if (threadIdx.x < CLUSTER) {
-        remote_store(remote(&masses[team.rank], threadIdx.x), mass);
+        remote_store(remote(&masses[team.rank], threadIdx.x), block_mass);
     }
     team_sync();
-    double block_start = 0.0, block_end = 0.0, all = 0.0;
+    double block_start = 0.0, block_end = 0.0;
+    mass = 0.0;
 #pragma unroll
     for (int r = 0; r < CLUSTER; r++) {
-        block_start = r == team.rank ? all : block_start;
-        all += masses[r];
-        block_end = r == team.rank ? all : block_end;
+        block_start = r == team.rank ? mass : block_start;
+        mass += masses[r];
+        block_end = r == team.rank ? mass : block_end;
     }
-    double target = u * all;
+    double target = u * mass;
     if (target >= block_start && target < block_end) {
         // The difference may round up to the block's mass, which no thread holds.
-        target = fmin(target - block_start, mass * (1.0 - 0x1p-52));
+        target = fmin(target - block_start, block_mass * (1.0 - 0x1p-52));
         if (target >= before + start && target < before + end) {
             double sum = before + start;
             int last = 0;
             for (int j = threadIdx.x; j < team.size; j += THREADS) {
                 const float weight = team.values[j];
                 if (__float_as_int(weight) > low && weight > 0.0f) {
-                    last = team.begin + j;
+                    last = j;
                     sum += weight;
                     if (target < sum) {
                         break;
@@ -663,7 +690,110 @@ __device__ __forceinline__ int draw_above(Team& team, int low, double u) {
             }
 #pragma unroll
             for (int r = 0; r < CLUSTER; r++) {
-                remote_store(remote(&chosen, r), (u32)last);
+                remote_store(remote(&chosen, r), (u32)(team.begin + last));
+                remote_store(remote(&chosen_bits, r), __float_as_uint(team.values[last]));
+            }
+        }
+    }
+    team_sync();
+    bits = (int)chosen_bits;
+    return chosen;
+}
+
+// Sum in this thread of the weights above low.
+__device__ __forceinline__ float sum_above(const Team& team, int low) {
+    float sum = 0.0f;
+#pragma unroll 8
+    for (int j = threadIdx.x; j < team.size; j += THREADS) {
+        const float weight = team.values[j];
+        sum += __float_as_int(weight) > low ? weight : 0.0f;
+    }
+    return sum;
+}
+
+// Draws among the weights above low, or a top-p of them; mine as draw_above has it.
+__device__ __forceinline__ int draw_from_row(Team& team, int low, float mine) {
+    float wanted = 0.0f;
+    for (u32 attempt = 0;; attempt++) {
+        double mass;
+        int bits;
+        const int id = draw_above(team, low, mine, uniform(row.seed, row.position, attempt), mass, bits);
+        if (row.top_p >= 1.0f) {
+            return id;
+        }
+        if (attempt == 0) {
+            wanted = (float)(mass * row.top_p);
+        }
+        mine = sum_above(team, bits);
+        const float likelier = team.total(mine);
+        if (likelier < wanted || likelier == 0.0f) {
+            return id;
+        }
+        low = bits;
+    }
+}
+
+// Draws among the count weights above low, which are few: top-k, min-p and top-p on a sorted list, by one warp.
+__device__ __forceinline__ int draw_from_list(Team& team, int low, int count, int least) {
+    clear_list(team);
+    for (int j = threadIdx.x; j < team.size; j += THREADS) {
+        const int bits = __float_as_int(team.values[j]);
+        if (bits > low) {
+            put_into_list((u64)(u32)bits << 32 | (u32)~(team.begin + j));
+        }
+    }
+    team_sync();
+    if (team.rank == 0) {
+        sort_list(count);
+        if (threadIdx.x < 32) {
+            constexpr int EACH = LIST / 32;
+            const int lane = threadIdx.x;
+            const int kth = (int)(ranked[min(row.top_k, count) - 1] >> 32);
+            const int first = max(kth, least);
+            const auto weight = [&](int i) {
+                const int e = lane * EACH + i;
+                const int bits = e < count ? (int)(ranked[e] >> 32) : -1;
+                return bits >= first ? __int_as_float(bits) : 0.0f;
+            };
+            double sum = 0.0;
+            for (int i = 0; i < EACH; i++) {
+                sum += weight(i);
+            }
+            double start = sum;
+#pragma unroll
+            for (int offset = 1; offset < 32; offset <<= 1) {
+                const double other = __shfl_up_sync(0xffffffffu, start, offset);
+                start += lane >= offset ? other : 0.0;
+            }
+            const double mass = __shfl_sync(0xffffffffu, start, 31);
+            start -= sum;
+            // A token stays while those before it weigh less than p; the first always does.
+            const double wanted = row.top_p < 1.0f ? fmax(mass * row.top_p, 1e-300) : mass * 2.0;
+            double kept = 0.0, end = start;
+            for (int i = 0; i < EACH; i++) {
+                const float w = weight(i);
+                const bool stays = w > 0.0f && end < wanted;
+                end += w;
+                kept = stays ? end : kept;
+            }
+#pragma unroll
+            for (int mask = 16; mask > 0; mask >>= 1) {
+                kept = fmax(kept, __shfl_xor_sync(0xffffffffu, kept, mask));
+            }
+            // The first token whose end lies behind the target; rounding may leave none but the last one kept.
+            const double target = uniform(row.seed, row.position, 0) * kept;
+            int mine = LIST;
+            end = start;
+            for (int i = 0; i < EACH; i++) {
+                const float w = weight(i);
+                end += w;
+                if (w > 0.0f && mine == LIST && (end > target || end >= kept)) {
+                    mine = lane * EACH + i;
+                }
+            }
+            mine = __reduce_min_sync(0xffffffffu, mine);
+            if (lane < CLUSTER) {
+                remote_store(remote(&chosen, lane), (u32)id_of(ranked[mine]));
             }
         }
     }
@@ -681,27 +811,17 @@ __device__ __forceinline__ int draw(Team& team, const Args& args, float max) {
         team.values[j] = weight;
         sum += weight;
     }
-    const bool limited = row.top_k > 0 && row.top_k < args.vocab;
-    int low = -1;
-    if (limited) {
-        low = below_kept<false>(team, low, row.top_k, 0.0f);
-    }
-    if (row.min_p > 0.0f) {
-        low = ::max(low, __float_as_int(fminf(row.min_p, 1.0f)) - 1);
-    }
-    if (row.top_p < 1.0f) {
-        if (low >= 0) {
-            sum = 0.0f;
-            for (int j = threadIdx.x; j < team.size; j += THREADS) {
-                const float weight = team.values[j];
-                sum += __float_as_int(weight) > low ? weight : 0.0f;
-            }
+    const int least = row.min_p > 0.0f ? __float_as_int(fminf(row.min_p, 1.0f)) : 0;
+    int low = least - 1;
+    if (row.top_k > 0 && row.top_k < args.vocab) {
+        u32 above;
+        const int below = below_top_k(team, row.top_k, above);
+        if (above <= LIST) {
+            return draw_from_list(team, below, above, least);
         }
-        // However small p is, the likeliest stays.
-        const float wanted = fmaxf(team.total(sum) * row.top_p, 1e-30f);
-        low = below_kept<true>(team, low, 0, wanted);
+        low = ::max(low, below);
     }
-    return draw_above(team, low, uniform(row.seed, row.position));
+    return draw_from_row(team, low, low < 0 ? sum : sum_above(team, low));
 }
 
 // ---- kernels -------------------------------------------------------------------------------------------------------------------------------
@@ -743,7 +863,8 @@ __device__ __forceinline__ void sample_row(Team& team, const Args& args, int i) 
     }
     __syncthreads();
     const float* logits = args.logits + (i64)row.row * args.vocab;
-    u64 best = load_row<true>(team, logits, args.vocab);
+    const u64 raw = load_row<true>(team, logits, args.vocab);
+    u64 best = raw;
     u32 key = (u32)(best >> 32);
     const bool first = team.rank == 0 && threadIdx.x == 0;
     if (key >= INFINITE || (row.logprobs >= 0 && key <= ordered(-infinity()))) {
@@ -782,7 +903,7 @@ __device__ __forceinline__ void sample_row(Team& team, const Args& args, int i) 
     if (row.logprobs >= 0) {
         const float value = logits[id];
         logprob = value - sum;
-        rank = rank_of(team, logits, value, id);
+        rank = id == id_of(raw) ? 1 : rank_of(team, logits, value, id);
     }
     if (first) {
         publish(args, i, id, false, logprob, rank);
