@@ -9,8 +9,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Vector attention against the oracle, and both against themselves under other batches, chunks, blocks and thread counts. */
-class AttentionConformanceTest {
-    static List<AttentionHarness.Case> cases() {
+public class AttentionConformanceTest {
+    public static List<AttentionHarness.Case> cases() {
         int[][] geometries = {
             // heads, kv heads, head dim, rotary dim
             {9, 3, 64, 64},

@@ -2,7 +2,6 @@ package dev.apus.kernels.cpu;
 
 import dev.apus.kernels.AttentionShape;
 import dev.apus.kernels.Backend;
-import dev.apus.kernels.DType;
 import dev.apus.kernels.KvCache;
 import dev.apus.kernels.KvLayout;
 import dev.apus.kernels.RopeTable;
@@ -15,9 +14,9 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 
 /** Runs rope, KV writes and attention of made-up sequences, cut into steps in different ways. */
-final class AttentionHarness {
+public final class AttentionHarness {
     /** What is computed: the geometry, the sequences' lengths and everything random about them. */
-    record Case(AttentionShape shape, int[] lengths, int rotaryDim, boolean interleaved, boolean norms, long seed) {
+    public record Case(AttentionShape shape, int[] lengths, int rotaryDim, boolean interleaved, boolean norms, long seed) {
         int width() {
             return (shape.heads() + 2 * shape.kvHeads()) * shape.headDim();
         }
@@ -34,7 +33,7 @@ final class AttentionHarness {
     private final float[] angles;
     private final int longest;
 
-    AttentionHarness(Case given) {
+    public AttentionHarness(Case given) {
         this.given = given;
         Random random = new Random(given.seed);
         qkv = new float[given.lengths.length][];
@@ -60,10 +59,10 @@ final class AttentionHarness {
      *
      * @param plan decides block placement, chunking and company; null puts each sequence through alone and whole
      */
-    float[][] run(Backend backend, @Nullable Random plan) {
+    public float[][] run(Backend backend, @Nullable Random plan) {
         int count = qkv.length;
         int perSequence = (longest + BLOCK - 1) / BLOCK;
-        KvLayout layout = new KvLayout(LAYERS, given.shape.kvHeads(), given.shape.headDim(), BLOCK, DType.F32);
+        KvLayout layout = new KvLayout(LAYERS, given.shape.kvHeads(), given.shape.headDim(), BLOCK, backend.activationType());
         KvCache cache = backend.kvCache(layout, count * perSequence);
         List<Integer> blocks = new ArrayList<>();
         for (int i = 0; i < count * perSequence; i++) {
@@ -131,8 +130,8 @@ final class AttentionHarness {
                 batch.addSequence(new int[given.lengths[s]], done[s], step[s], table, perSequence, step[s], offset(s));
             }
         }
-        Tensor x = Floats.tensor(backend, input, input.length / width, width);
-        Tensor out = backend.allocate(DType.F32, batch.tokens(), (long) given.shape.heads() * given.shape.headDim());
+        Tensor x = Floats.activations(backend, input, input.length / width, width);
+        Tensor out = backend.allocate(backend.activationType(), batch.tokens(), (long) given.shape.heads() * given.shape.headDim());
         Tensor weight = given.norms ? Floats.tensor(backend, norm, norm.length) : null;
         RopeTable rope = given.rotaryDim == 0
                 ? null
@@ -143,7 +142,7 @@ final class AttentionHarness {
                         given.seed % 3 == 0);
         backend.kernels().ropeAndCache(x, weight, weight, 1e-5f, rope, given.shape, cache, LAYERS - 1, batch);
         backend.kernels().attention(out, x, given.shape, cache, LAYERS - 1, batch);
-        float[] result = Floats.values(out);
+        float[] result = Floats.values(backend, out);
         int row = 0;
         int outWidth = given.shape.heads() * given.shape.headDim();
         for (int s = 0; s < step.length; s++) {
