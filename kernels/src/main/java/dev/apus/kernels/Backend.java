@@ -36,8 +36,21 @@ public interface Backend extends AutoCloseable {
      */
     Linear linear(List<HostTensor> parts, @Nullable HostTensor bias);
 
+    /**
+     * Bytes of device memory that {@link #linear} takes for {@code [out, in]} weights that a checkpoint holds as {@code source}, without a
+     * bias; the plan of a model's memory relies on it.
+     */
+    default long linearBytes(DType source, long out, long in) {
+        return source.byteSize(Math.multiplyExact(out, in));
+    }
+
     /** Allocates {@code blocks} blocks of KV cache. */
     KvCache kvCache(KvLayout layout, int blocks);
+
+    /** Types in which {@link #kvCache} can store keys and values, the usual one first. */
+    default List<DType> kvTypes() {
+        return List.of(activationType());
+    }
 
     /** A model's forward pass: launches the kernels of a batch and returns the logits F32 {@code [logit rows, vocab]}. */
     @FunctionalInterface
@@ -68,6 +81,25 @@ public interface Backend extends AutoCloseable {
 
     /** Bytes of device memory that may still be allocated. */
     long freeMemory();
+
+    /**
+     * Bytes of memory that the device has for itself, of which a model may take nearly all; 0 if its memory is the host's, which other
+     * programs need too.
+     */
+    default long dedicatedMemory() {
+        return 0;
+    }
+
+    /**
+     * Bytes of device memory that the backend itself needs to run steps: scratch of its kernels and libraries, metadata, recorded graphs.
+     * What it takes before a model is loaded is not in {@link #freeMemory} any more and does not count.
+     *
+     * @param maxTokens most tokens of a step
+     * @param maxSequences most sequences of a step
+     */
+    default long stepBytes(int maxTokens, int maxSequences) {
+        return 0;
+    }
 
     @Override
     void close();

@@ -65,6 +65,25 @@ public final class Checkpoint implements AutoCloseable {
                 + (gguf.isEmpty() ? "" : ": name one file"));
     }
 
+    /**
+     * Opens a Hugging Face folder of which config.json alone is needed: the tensors are {@link DummyWeights} in the shapes that it
+     * describes. Other settings are read where their files are there.
+     *
+     * @throws CheckpointException if there is no config.json, or it is of an unknown architecture
+     */
+    public static Checkpoint openDummy(Path folder) {
+        Path file = folder.resolve("config.json");
+        if (!Files.isRegularFile(file)) {
+            throw new CheckpointException(folder + " has no config.json, which says the shapes of dummy weights;"
+                    + " give a folder that has one, or load the model's own weights");
+        }
+        JsonFiles json = new JsonFiles();
+        ConfigReader keys = new ConfigReader(file.toString(), json.object(file), Map.of());
+        DecoderConfig config = ConfigFiles.config(keys);
+        ModelSettings settings = FolderSettings.read(folder, json, keys);
+        return new Checkpoint(folder, config, new DummyWeights(config, folder + " (dummy weights)"), settings);
+    }
+
     private static List<Path> ggufFiles(Path folder) {
         try (Stream<Path> files = Files.list(folder)) {
             return files.filter(file -> file.toString().endsWith(".gguf"))

@@ -113,22 +113,45 @@ public final class Decoder {
         return kvLayout(config, blockSize, dtype);
     }
 
-    /** Bytes of the checkpoint's tensors: what {@link #load} copies to a backend that keeps their formats. */
-    public static long weightBytes(DecoderConfig config, WeightSource weights) {
-        Objects.requireNonNull(config);
-        return weights.byteSize();
+    /**
+     * What {@link #load} would copy to a backend, found by going through the tensors without copying any.
+     *
+     * @throws dev.apus.loaders.CheckpointException as {@link #load}
+     */
+    public static WeightSize weightSize(DecoderConfig config, WeightSource weights, Backend backend) {
+        WeightCounter counter = new WeightCounter(backend);
+        WeightLoader loader = new WeightLoader(config, weights, counter);
+        loader.embedding();
+        if (config.learnedPositions()) {
+            loader.positions();
+        }
+        for (int i = 0; i < config.layers().size(); i++) {
+            loader.layer(i);
+        }
+        loader.norm(TensorRole.FINAL_NORM, 0);
+        if (!config.tiedHead()) {
+            loader.head();
+        }
+        return counter.size();
     }
 
-    /** Number of parameters, a tied head counted once. */
-    public static long parameters(WeightSource weights) {
-        return weights.names().stream()
-                .mapToLong(name -> weights.tensor(name).elements())
-                .sum();
-    }
+    /**
+     * Size of a model.
+     *
+     * @param parameters its number of weights, a tied head counted once
+     * @param bytes what they take of a backend's memory
+     */
+    public record WeightSize(long parameters, long bytes) {}
 
     /** Bytes that {@link #load} allocates for activations of type {@code type} and F32 logits. */
     public static long workspaceBytes(DecoderConfig config, DType type, int maxTokens, int maxLogitRows) {
         return Workspace.bytes(config, type, maxTokens, maxLogitRows);
+    }
+
+    /** Bytes of the rotary tables that {@link #load} makes for sequences of up to {@code maxPositions} tokens. */
+    public static long ropeBytes(DecoderConfig config, int maxPositions) {
+        long rows = maxPositions + (config.shortContext() < maxPositions ? config.shortContext() : 0L);
+        return config.ropes().stream().mapToLong(rope -> 4 * rows * rope.dim()).sum();
     }
 
     public DecoderConfig config() {

@@ -25,15 +25,29 @@ final class WeightLoader {
 
     private final DecoderConfig config;
     private final WeightSource source;
-    private final Backend backend;
+    private final WeightTarget target;
+    /** Whether sizes alone are wanted: no data is moved then. */
+    private final boolean planning;
+
     private final TensorNames names;
     /** What base models lack in front of every name ({@code transformer.} in GPT-2's own checkpoint), or "". */
     private final String missingPrefix;
 
+    /** Loads onto a backend. */
     WeightLoader(DecoderConfig config, WeightSource source, Backend backend) {
+        this(config, source, WeightTarget.of(backend), false);
+    }
+
+    /** Goes through the same tensors for their sizes. */
+    WeightLoader(DecoderConfig config, WeightSource source, WeightCounter counter) {
+        this(config, source, counter, true);
+    }
+
+    private WeightLoader(DecoderConfig config, WeightSource source, WeightTarget target, boolean planning) {
         this.config = config;
         this.source = source;
-        this.backend = backend;
+        this.target = target;
+        this.planning = planning;
         names = config.weights().names();
         String embedding = Objects.requireNonNull(names.name(TensorRole.EMBEDDING, 0, 0));
         int dot = embedding.indexOf('.');
@@ -58,7 +72,7 @@ final class WeightLoader {
     /** A tensor of exactly that shape; a name without {@code .weight} is taken where there is none with it. */
     private HostTensor tensor(String name, long... shape) {
         String full = source.contains(name) ? name : name + WEIGHT;
-        HostTensor tensor = source.tensor(full);
+        HostTensor tensor = source.tensor(full, shape);
         if (!Arrays.equals(tensor.shape(), shape)) {
             throw new CheckpointException(source.description() + ": tensor '" + full + "' is " + tensor
                     + "; the configuration of this " + config.architecture() + " model needs "
@@ -68,19 +82,19 @@ final class WeightLoader {
     }
 
     Linear embedding() {
-        return backend.linear(
+        return target.linear(
                 List.of(tensor(fileName(TensorRole.EMBEDDING, 0, 0), config.vocabSize(), config.hidden())), null);
     }
 
     Linear positions() {
-        return backend.linear(
+        return target.linear(
                 List.of(tensor(fileName(TensorRole.POSITIONS, 0, 0), config.maxPositions(), config.hidden())), null);
     }
 
     Linear head() {
         String name = fileName(TensorRole.HEAD, 0, 0);
         try (Arena arena = Arena.ofConfined()) {
-            return backend.linear(
+            return target.linear(
                     List.of(tensor(name, config.vocabSize(), config.hidden())),
                     bias(arena, config.biases().head(), List.of(name), List.of(config.vocabSize())));
         }
@@ -92,28 +106,28 @@ final class WeightLoader {
             float[] ones = new float[config.hidden()];
             Arrays.fill(ones, 1);
             try (Arena arena = Arena.ofConfined()) {
-                return new DecoderLayer.NormWeight(backend.upload(host(arena, ones)), null);
+                return new DecoderLayer.NormWeight(target.upload(host(arena, ones)), null);
             }
         }
         String name = fileName(role, layer, 0);
         Tensor weight = vector(name, config.hidden());
         boolean biased = config.norm().layerNorm() && source.contains(name + ".bias");
         return new DecoderLayer.NormWeight(
-                weight, biased ? backend.upload(tensor(name + ".bias", config.hidden())) : null);
+                weight, biased ? target.upload(tensor(name + ".bias", config.hidden())) : null);
     }
 
     /** A norm's weight, 1 added where the file leaves it out. */
     private Tensor vector(String name, int length) {
         HostTensor tensor = tensor(name, length);
         if (!config.weights().normsPlusOne()) {
-            return backend.upload(tensor);
+            return target.upload(tensor);
         }
         try (Arena arena = Arena.ofConfined()) {
             float[] values = floats(tensor);
             for (int i = 0; i < values.length; i++) {
                 values[i] += 1;
             }
-            return backend.upload(host(arena, values));
+            return target.upload(host(arena, values));
         }
     }
 
@@ -175,10 +189,11 @@ final class WeightLoader {
     /** A row of weights; a vector in older GGUF files. */
     private Linear sharedSwitch(int layer) {
         String name = fileName(TensorRole.SHARED_SWITCH, layer, 0);
-        HostTensor weight = source.tensor(name + WEIGHT);
-        if (weight.rank() == 1 && weight.dim(0) == config.hidden()) {
+        long[] shape = source.shape(name + WEIGHT);
+        if (shape != null && shape.length == 1) {
+            HostTensor weight = tensor(name, config.hidden());
             weight = new HostTensor(weight.dtype(), new long[] {1, config.hidden()}, weight.data());
-            return backend.linear(List.of(weight), null);
+            return target.linear(List.of(weight), null);
         }
         return plain(TensorRole.SHARED_SWITCH, layer, 1, config.hidden(), false);
     }
@@ -194,15 +209,19 @@ final class WeightLoader {
             for (int i = 0; i < parts.size(); i++) {
                 tensors.add(matrix(arena, parts.get(i), outs.get(i), in));
             }
-            return backend.linear(tensors, bias(arena, biased, parts, outs));
+            return target.linear(tensors, bias(arena, biased, parts, outs));
         }
     }
 
     /** A linear weight {@code [out, in]}, whichever way the file holds it. */
     private HostTensor matrix(Arena arena, String name, int out, int in) {
-        return config.weights().transposed()
-                ? TensorOps.transpose(arena, tensor(name, in, out))
-                : tensor(name, out, in);
+        if (!config.weights().transposed()) {
+            return tensor(name, out, in);
+        }
+        HostTensor stored = tensor(name, in, out);
+        return planning
+                ? new HostTensor(stored.dtype(), new long[] {out, in}, stored.data())
+                : TensorOps.transpose(arena, stored);
     }
 
     /** The biases of fused parts as F32, or null if there are none; a part without one gets zeros. */
@@ -246,7 +265,7 @@ final class WeightLoader {
         try (Arena arena = Arena.ofConfined()) {
             HostTensor bias = bias(arena, biased, List.of(name), List.of(config.qkvWidth()));
             HostTensor grouped = tensor(name, config.qkvWidth(), config.hidden());
-            return backend.linear(
+            return target.linear(
                     TensorOps.ungroup(grouped, spec.attention()),
                     bias == null ? null : TensorOps.ungroupBias(arena, bias, spec.attention()));
         }
@@ -281,8 +300,8 @@ final class WeightLoader {
         boolean together = has(TensorRole.EXPERTS_DOWN, layer);
         for (int e = 0; e < shape.experts(); e++) {
             if (together) {
-                gateUp.add(backend.linear(gateUpSlices(layer, e, shape), null));
-                down.add(backend.linear(
+                gateUp.add(target.linear(gateUpSlices(layer, e, shape), null));
+                down.add(target.linear(
                         List.of(TensorOps.slice(
                                 tensor(
                                         fileName(TensorRole.EXPERTS_DOWN, layer, 0),

@@ -4,7 +4,7 @@ import dev.apus.kernels.KvLayout;
 
 /** How many KV blocks an engine gets. */
 public final class KvSizing {
-    /** Share of the free memory that the cache may take: activations, the front end and other programs need theirs. */
+    /** Share of the host's free memory that the cache may take: activations, the front end and other programs need theirs. */
     private static final double SHARE = 0.25;
     /** Beyond it a CPU cannot make use of more context in reasonable time. */
     private static final long MOST_AUTOMATIC_BYTES = 1L << 30;
@@ -12,22 +12,28 @@ public final class KvSizing {
     private KvSizing() {}
 
     /**
-     * Blocks of the cache: what the options say, else a quarter of the free memory, at most 1 GiB, at most what the largest batch can
-     * fill, and at least one sequence of the maximum length where that fits the free memory.
+     * Blocks of the cache: what the options say, else all that is left of a device's own memory; of the host's memory a quarter of what
+     * is free, at most 1 GiB, at most what the largest batch can fill, and at least one sequence of the maximum length where that fits.
      *
+     * @param options with limits, see {@link EngineOptions#forBackend}
      * @param modelLength most tokens of a sequence
      * @param freeBytes memory that may still be allocated
+     * @param dedicated whether that is a device's own
      * @throws IllegalArgumentException if there is no room for a single block
      */
-    public static int blocks(EngineOptions options, KvLayout layout, int modelLength, long freeBytes) {
+    public static int blocks(
+            EngineOptions options, KvLayout layout, int modelLength, long freeBytes, boolean dedicated) {
         if (options.numKvBlocks() > 0) {
             return options.numKvBlocks();
         }
         int length = options.maxModelLen() > 0 ? Math.min(options.maxModelLen(), modelLength) : modelLength;
         long perSequence = (length + layout.blockSize() - 1L) / layout.blockSize();
-        long most = perSequence * options.maxNumSeqs();
         long bytes = options.kvCacheMemoryBytes();
-        if (bytes == 0) {
+        // More than the largest batch fills serves the prefix cache, for which a device's memory has no other use.
+        long most = dedicated ? Long.MAX_VALUE : perSequence * options.maxNumSeqs();
+        if (bytes == 0 && dedicated) {
+            bytes = freeBytes;
+        } else if (bytes == 0) {
             bytes = Math.min(MOST_AUTOMATIC_BYTES, (long) (freeBytes * SHARE));
             bytes = Math.max(bytes, Math.min(perSequence * layout.bytesPerBlock(), freeBytes / 2));
         }

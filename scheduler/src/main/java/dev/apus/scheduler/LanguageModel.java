@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,16 +43,29 @@ public final class LanguageModel implements AutoCloseable {
      * @throws IllegalArgumentException if the model does not fit the memory or the options do not fit the model
      */
     public static LanguageModel open(Path path, EngineOptions options) {
-        return open(path, CpuBackend.create(CpuOptions.defaults()), options, null);
+        return open(path, () -> CpuBackend.create(CpuOptions.defaults()), options, null);
     }
 
     /**
-     * Loads a model onto a backend and starts its engine. The backend belongs to the model from here on, even if loading fails.
+     * Loads a model onto a backend and starts its engine. The backend belongs to the model from here on, even if loading fails; a fault of
+     * its device ends the engine.
      *
      * @param name to serve it as; null for the checkpoint's own
      */
     public static LanguageModel open(Path path, Backend backend, EngineOptions options, @Nullable String name) {
-        return ModelLoader.load(path, backend, options, name);
+        return ModelLoader.load(path, backend, null, options, name);
+    }
+
+    /**
+     * Opens a backend, loads a model onto it and starts its engine. When the device fails, the engine has it opened and loaded again, see
+     * {@link LocalEngine}.
+     *
+     * @param backends opens the device; what it opens belongs to the model
+     * @param name to serve it as; null for the checkpoint's own
+     */
+    public static LanguageModel open(
+            Path path, Supplier<Backend> backends, EngineOptions options, @Nullable String name) {
+        return ModelLoader.load(path, backends.get(), backends, options, name);
     }
 
     /**

@@ -75,6 +75,7 @@ public final class LocalEngine implements Engine {
      *     sequences and {@link EngineOptions#maxLogitRows} logit rows; not closed by the engine
      * @param reopen makes a runner like the first, with an empty KV cache of as many blocks, after its device failed; called on the
      *     engine's thread, and a failure ends the engine; null if there is no way
+     * @param options with limits, see {@link EngineOptions#forBackend}
      * @param blockCount blocks of {@link EngineOptions#BLOCK_SIZE} tokens in the runner's KV cache
      * @param modelLength most tokens that the model supports
      * @param eosIds ids that end a sequence unless it ignores them
@@ -86,6 +87,11 @@ public final class LocalEngine implements Engine {
             int blockCount,
             int modelLength,
             List<Integer> eosIds) {
+        if (options.maxNumSeqs() == 0 || options.maxNumBatchedTokens() == 0) {
+            throw new IllegalArgumentException("max_num_seqs is " + options.maxNumSeqs()
+                    + " and max_num_batched_tokens " + options.maxNumBatchedTokens()
+                    + ", which leaves them to a backend; give options made by forBackend");
+        }
         this.reopen = reopen;
         this.options = options;
         this.blockCount = blockCount;

@@ -1,47 +1,56 @@
 package dev.apus.scheduler;
 
-import dev.apus.kernels.DType;
+import dev.apus.kernels.Backend;
 import dev.apus.kernels.KvLayout;
 import dev.apus.models.Checkpoint;
 import dev.apus.models.Decoder;
+import dev.apus.models.DecoderConfig;
 import java.util.Locale;
 
 /**
  * What a model takes of a device's memory, computed before anything is loaded.
  *
  * @param weightBytes weights in the backend's layout
- * @param workspaceBytes activations and logits of the largest step
+ * @param workspaceBytes activations and logits of the largest step, rotary tables, and what the backend itself needs to run steps
  * @param kv layout of the KV cache
  * @param kvBlocks its blocks
  * @param modelLength most tokens of prompt plus output of one request
- * @param freeBytes memory that was free when the plan was made
+ * @param freeBytes memory that could be used when the plan was made
  */
 public record MemoryPlan(
         long weightBytes, long workspaceBytes, KvLayout kv, int kvBlocks, int modelLength, long freeBytes) {
     /**
-     * Plans a model on the CPU.
+     * Plans a model on a backend that holds none yet.
      *
-     * @param freeBytes memory that may still be allocated
-     * @throws IllegalArgumentException if the model, or one block of KV cache beside it, does not fit
+     * @throws IllegalArgumentException if the model, or one block of KV cache beside it, does not fit, or the options ask for types that
+     *     the backend does not have
      */
-    public static MemoryPlan of(Checkpoint checkpoint, EngineOptions options, long freeBytes) {
-        long weights = Decoder.weightBytes(checkpoint.config(), checkpoint.weights());
+    public static MemoryPlan of(Checkpoint checkpoint, EngineOptions options, Backend backend) {
+        EngineOptions limits = options.forBackend(backend);
+        DecoderConfig config = checkpoint.config();
+        boolean dedicated = backend.dedicatedMemory() > 0;
+        long usable = usableBytes(limits, backend);
+        long weights = Decoder.weightSize(config, checkpoint.weights(), backend).bytes();
+        int modelLength = config.maxPositions();
+        int wanted = limits.maxModelLen() > 0 ? Math.min(limits.maxModelLen(), modelLength) : modelLength;
         long workspace = Decoder.workspaceBytes(
-                checkpoint.config(), DType.F32, options.maxNumBatchedTokens(), options.maxLogitRows());
-        long left = freeBytes - weights - workspace;
+                        config, backend.activationType(), limits.maxNumBatchedTokens(), limits.maxLogitRows())
+                + Decoder.ropeBytes(config, wanted)
+                + backend.stepBytes(limits.maxNumBatchedTokens(), limits.maxNumSeqs());
+        long left = usable - weights - workspace;
         if (left <= 0) {
             throw new IllegalArgumentException(String.format(
                     Locale.ROOT,
-                    "%s needs %s for weights and %s for activations, but only %s are free; use a smaller or more"
-                            + " strongly quantised model, or lower --max-num-batched-tokens",
+                    "%s needs %s for weights and %s for activations, but only %s may be used; use a smaller or more"
+                            + " strongly quantised model, or lower --max-num-batched-tokens"
+                            + (dedicated ? ", or raise --gpu-memory-utilization" : ""),
                     checkpoint.name(),
                     mebibytes(weights),
                     mebibytes(workspace),
-                    mebibytes(freeBytes)));
+                    mebibytes(usable)));
         }
-        int modelLength = checkpoint.config().maxPositions();
-        KvLayout kv = Decoder.kvLayout(checkpoint.config(), EngineOptions.BLOCK_SIZE, DType.F32);
-        int blocks = KvSizing.blocks(options, kv, modelLength, left);
+        KvLayout kv = Decoder.kvLayout(config, EngineOptions.BLOCK_SIZE, limits.kvType(backend));
+        int blocks = KvSizing.blocks(limits, kv, modelLength, left, dedicated);
         if (blocks * kv.bytesPerBlock() > left) {
             throw new IllegalArgumentException(String.format(
                     Locale.ROOT,
@@ -51,9 +60,15 @@ public record MemoryPlan(
                     mebibytes(blocks * kv.bytesPerBlock()),
                     mebibytes(left)));
         }
-        int wanted = options.maxModelLen() > 0 ? options.maxModelLen() : modelLength;
         int length = (int) Math.min(wanted, (long) blocks * EngineOptions.BLOCK_SIZE);
-        return new MemoryPlan(weights, workspace, kv, blocks, length, freeBytes);
+        return new MemoryPlan(weights, workspace, kv, blocks, length, usable);
+    }
+
+    /** What is free of the host's memory; of a device's own, what is left of its share by what is in use there already. */
+    private static long usableBytes(EngineOptions options, Backend backend) {
+        long all = backend.dedicatedMemory();
+        long free = backend.freeMemory();
+        return all > 0 ? (long) (all * options.gpuMemoryUtilization()) - (all - free) : free;
     }
 
     /** Bytes of the KV cache. */
@@ -76,12 +91,13 @@ public record MemoryPlan(
     public String toString() {
         return String.format(
                 Locale.ROOT,
-                "weights %s, activations %s, KV cache %s (%d blocks, %d tokens), context %d; %s of memory were free",
+                "weights %s, activations %s, KV cache %s (%d blocks, %d tokens), KV type %s, context %d; %s of memory may be used",
                 mebibytes(weightBytes),
                 mebibytes(workspaceBytes),
                 mebibytes(kvBytes()),
                 kvBlocks,
                 kvTokens(),
+                kv.dtype(),
                 modelLength,
                 mebibytes(freeBytes));
     }

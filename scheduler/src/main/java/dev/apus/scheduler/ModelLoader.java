@@ -1,11 +1,10 @@
 package dev.apus.scheduler;
 
 import dev.apus.kernels.Backend;
-import dev.apus.kernels.KvCache;
 import dev.apus.models.Checkpoint;
-import dev.apus.models.Decoder;
 import dev.apus.models.chat.ChatTemplate;
 import dev.apus.models.chat.JinjaTemplate;
+import dev.apus.models.tokenizer.ByteTokenizer;
 import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.models.tokenizer.Tokenizers;
 import java.nio.file.Path;
@@ -15,6 +14,7 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,32 +28,35 @@ final class ModelLoader {
     /**
      * Loads a model onto a backend, which the returned model closes with itself; on failure it is closed here.
      *
+     * @param again opens the device anew after it failed; null if that cannot be done
      * @param name to serve it as; null for the checkpoint's own
      */
-    static LanguageModel load(Path path, Backend backend, EngineOptions options, @Nullable String name) {
+    static LanguageModel load(
+            Path path,
+            Backend backend,
+            @Nullable Supplier<Backend> again,
+            EngineOptions options,
+            @Nullable String name) {
         long start = System.nanoTime();
         Tokenizer tokenizer = null;
-        try (Checkpoint checkpoint = Checkpoint.open(path)) {
+        try (Checkpoint checkpoint = DeviceModel.open(path, options)) {
+            EngineOptions limits = options.forBackend(backend);
             // The tokenizer takes about as long as the weights: read both at once.
-            CompletableFuture<Tokenizer> reading =
-                    CompletableFuture.supplyAsync(() -> Tokenizers.open(path), threadNamed("apus-tokenizer"));
-            MemoryPlan plan = MemoryPlan.of(checkpoint, options, backend.freeMemory());
-            LOG.info("{}: {}", checkpoint.name(), plan);
-            Decoder decoder;
+            CompletableFuture<Tokenizer> reading = CompletableFuture.supplyAsync(
+                    () -> tokenizer(path, checkpoint, limits), threadNamed("apus-tokenizer"));
+            MemoryPlan plan;
+            DeviceModel device;
+            DecoderRunner runner;
             try {
-                decoder = Decoder.load(
-                        checkpoint.config(),
-                        checkpoint.weights(),
-                        backend,
-                        options.maxNumBatchedTokens(),
-                        options.maxLogitRows(),
-                        plan.modelLength());
+                plan = MemoryPlan.of(checkpoint, limits, backend);
+                LOG.info("{}: {}", checkpoint.name(), plan);
+                device = new DeviceModel(path, limits, plan, backend, again);
+                runner = device.load(checkpoint);
             } finally {
                 tokenizer = join(reading);
             }
-            KvCache cache = backend.kvCache(plan.kv(), plan.kvBlocks());
             long loaded = System.nanoTime();
-            LanguageModel model = serve(checkpoint, tokenizer, decoder, cache, backend, plan, options, name);
+            LanguageModel model = serve(checkpoint, tokenizer, device, runner, plan, limits, name);
             LOG.info("loaded in {} ms, {}", (loaded - start) / 1_000_000, backend.description());
             return model;
         } catch (RuntimeException | Error e) {
@@ -65,12 +68,20 @@ final class ModelLoader {
         }
     }
 
+    /** The model's tokenizer; one of bytes for dummy weights that come without. */
+    private static Tokenizer tokenizer(Path path, Checkpoint checkpoint, EngineOptions options) {
+        if (options.loadFormat() != EngineOptions.LoadFormat.DUMMY || Tokenizers.isAt(path)) {
+            return Tokenizers.open(path);
+        }
+        LOG.warn("{} has no tokenizer: text is taken for one token per byte, tokens are shown as characters", path);
+        return new ByteTokenizer(checkpoint.config().vocabSize());
+    }
+
     private static LanguageModel serve(
             Checkpoint checkpoint,
             Tokenizer tokenizer,
-            Decoder decoder,
-            KvCache cache,
-            Backend backend,
+            DeviceModel device,
+            DecoderRunner runner,
             MemoryPlan plan,
             EngineOptions options,
             @Nullable String name) {
@@ -78,21 +89,21 @@ final class ModelLoader {
         ChatTemplate template = source == null ? null : JinjaTemplate.compile(source);
         Set<Integer> eosIds = new TreeSet<>(checkpoint.eosIds());
         eosIds.addAll(tokenizer.eosIds());
-        DecoderRunner runner = new DecoderRunner(decoder, backend, cache);
-        LocalEngine engine = new LocalEngine(runner, options, plan.kvBlocks(), plan.modelLength(), List.copyOf(eosIds));
+        LocalEngine engine = new LocalEngine(
+                runner, device.reopening(), options, plan.kvBlocks(), plan.modelLength(), List.copyOf(eosIds));
         ServedModel served = new ServedModel(
                 name == null ? checkpoint.name() : name,
                 tokenizer,
                 template,
                 checkpoint.templateVariables(),
                 engine.maxModelLength(),
-                decoder.vocabSize(),
+                runner.vocabSize(),
                 checkpoint.generationDefaults(),
                 Set.copyOf(eosIds),
                 engine);
         Runnable onClose = () -> {
             tokenizer.close();
-            backend.close();
+            device.close();
         };
         return new LanguageModel(served, onClose, plan);
     }

@@ -29,10 +29,11 @@ class EngineLoopPropertyTest {
             @ForAll boolean prefixCaching,
             @ForAll @IntRange(min = 1, max = 200) int shortContext,
             @ForAll @IntRange(min = 1, max = 2) int depth) {
-        EngineOptions options = EngineOptions.defaults()
-                .withMaxNumSeqs(maxNumSeqs)
-                .withMaxNumBatchedTokens(budget)
-                .withPrefixCaching(prefixCaching);
+        EngineOptions options = TestOptions.cpu()
+                .maxNumSeqs(maxNumSeqs)
+                .maxNumBatchedTokens(budget)
+                .enablePrefixCaching(prefixCaching)
+                .build();
         all.clear();
         runners.clear();
         Random random = new Random(seed);

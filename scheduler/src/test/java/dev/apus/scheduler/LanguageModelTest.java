@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 class LanguageModelTest {
     private final FakeTokenizer tokenizer = new FakeTokenizer();
     private final FakeRunner runner = new FakeRunner(64);
-    private final LocalEngine engine = new LocalEngine(runner, EngineOptions.defaults(), 64, 1024, List.of(5));
+    private final LocalEngine engine = new LocalEngine(runner, TestOptions.cpu().build(), 64, 1024, List.of(5));
     private final LanguageModel model = new LanguageModel(
             new ServedModel(
                     "fake",
@@ -112,18 +112,20 @@ class LanguageModelTest {
     @Test
     void sizesTheCacheByOptionsMemoryAndNeed() {
         KvLayout layout = new KvLayout(30, 3, 64, 16, DType.F32);
-        EngineOptions options = EngineOptions.defaults();
+        EngineOptions options = TestOptions.cpu().build();
         long block = layout.bytesPerBlock();
-        assertThat(KvSizing.blocks(options.withNumKvBlocks(9), layout, 2048, 1L << 40))
+        assertThat(KvSizing.blocks(TestOptions.cpu().numKvBlocks(9).build(), layout, 2048, 1L << 40, false))
                 .isEqualTo(9);
         // A GiB at most, a quarter of what is free, and never more than all sequences at full length need.
-        assertThat(KvSizing.blocks(options, layout, 8192, 1L << 40)).isEqualTo((int) ((1L << 30) / block));
-        assertThat(KvSizing.blocks(options, layout, 2048, 2L << 30)).isEqualTo((int) ((1L << 29) / block));
-        assertThat(KvSizing.blocks(options, layout, 32, 1L << 40)).isEqualTo(2 * 64);
+        assertThat(KvSizing.blocks(options, layout, 8192, 1L << 40, false)).isEqualTo((int) ((1L << 30) / block));
+        assertThat(KvSizing.blocks(options, layout, 2048, 2L << 30, false)).isEqualTo((int) ((1L << 29) / block));
+        assertThat(KvSizing.blocks(options, layout, 32, 1L << 40, false)).isEqualTo(2 * 64);
         // One long sequence gets up to half of the memory.
-        assertThat(KvSizing.blocks(options, layout, 16384, 2L << 30))
+        assertThat(KvSizing.blocks(options, layout, 16384, 2L << 30, false))
                 .isEqualTo((int) (Math.min(1024 * block, 1L << 30) / block));
-        assertThatThrownBy(() -> KvSizing.blocks(options, layout, 2048, 1000))
+        // All that is left of a device's own memory.
+        assertThat(KvSizing.blocks(options, layout, 32, 4L << 30, true)).isEqualTo((int) ((4L << 30) / block));
+        assertThatThrownBy(() -> KvSizing.blocks(options, layout, 2048, 1000, false))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("holds no block");
     }

@@ -45,7 +45,7 @@ class LocalEngineTest {
 
     @Test
     void generatesWhatTheModelSays() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         int[] prompt = prompt(1, 40);
         Recorder r = submit(prompt, SamplingParams.greedy(50));
         assertThat(r.finished().reason()).isEqualTo(FinishReason.LENGTH);
@@ -56,7 +56,8 @@ class LocalEngineTest {
 
     @Test
     void theSameAloneInABatchAfterPreemptionAndWithAPrefixHit() {
-        EngineOptions options = EngineOptions.defaults().withMaxNumSeqs(32).withMaxNumBatchedTokens(40);
+        EngineOptions options =
+                TestOptions.cpu().maxNumSeqs(32).maxNumBatchedTokens(40).build();
         // 32 sequences want up to 9 blocks each, 60 are there: many are preempted.
         start(60, options);
         runner.stepwise();
@@ -95,7 +96,7 @@ class LocalEngineTest {
 
     @Test
     void aLongPromptIsChunkedAndDoesNotHoldUpOthers() {
-        start(64, EngineOptions.defaults().withMaxNumBatchedTokens(64));
+        start(64, TestOptions.cpu().maxNumBatchedTokens(64).build());
         runner.stepwise();
         Recorder a = submit(prompt(1, 10), SamplingParams.greedy(30));
         runner.permit(1);
@@ -113,7 +114,7 @@ class LocalEngineTest {
 
     @Test
     void lowerPriorityNumbersRunFirst() {
-        start(64, EngineOptions.defaults().withMaxNumSeqs(1));
+        start(64, TestOptions.cpu().maxNumSeqs(1).build());
         runner.stepwise();
         Recorder blocker = submit(prompt(1, 4), SamplingParams.greedy(2));
         sleep(20);
@@ -132,7 +133,7 @@ class LocalEngineTest {
 
     @Test
     void theLongestCachedPrefixGoesFirstButNobodyStarves() {
-        start(256, EngineOptions.defaults().withMaxNumSeqs(1));
+        start(256, TestOptions.cpu().maxNumSeqs(1).build());
         submit(prompt(1, 64), SamplingParams.greedy(1)).finished();
         runner.stepwise();
         Recorder blocker = submit(prompt(2, 4), SamplingParams.greedy(2));
@@ -153,7 +154,7 @@ class LocalEngineTest {
 
     @Test
     void onShortageTheLowestPriorityIsPreempted() {
-        start(8, EngineOptions.defaults());
+        start(8, TestOptions.cpu().build());
         runner.stepwise();
         Recorder low = submit(new Request(id(), prompt(1, 40), SamplingParams.greedy(40), 5, "", 0));
         Recorder high = submit(new Request(id(), prompt(2, 40), SamplingParams.greedy(40), 1, "", 0));
@@ -166,7 +167,7 @@ class LocalEngineTest {
 
     @Test
     void abortEndsWithinOneStep() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         runner.stepwise();
         Recorder r = submit(new Request("gone", prompt(1, 10), SamplingParams.greedy(500)));
         Recorder other = submit(prompt(2, 10), SamplingParams.greedy(3));
@@ -184,7 +185,7 @@ class LocalEngineTest {
 
     @Test
     void refusesMoreThanTheQueueHolds() {
-        start(64, EngineOptions.defaults().withMaxNumSeqs(2).withMaxWaiting(3));
+        start(64, TestOptions.cpu().maxNumSeqs(2).maxWaiting(3).build());
         runner.stepwise();
         List<Recorder> recorders = new ArrayList<>();
         for (int i = 0; i < 5; i++) {
@@ -201,7 +202,7 @@ class LocalEngineTest {
 
     @Test
     void refusesWhatCanNeverRun() {
-        start(4, EngineOptions.defaults());
+        start(4, TestOptions.cpu().build());
         assertThat(engine().maxModelLength()).isEqualTo(64);
         assertThatThrownBy(() -> submit(prompt(1, 64), SamplingParams.greedy(1)))
                 .isInstanceOf(IllegalArgumentException.class)
@@ -223,7 +224,7 @@ class LocalEngineTest {
 
     @Test
     void stopIdsEndAndMinTokensAndIgnoreEosHoldThemOff() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         int[] prompt = prompt(1, 10);
         int[] all = expected(prompt, 40, 0);
         int stop = all[12];
@@ -245,7 +246,7 @@ class LocalEngineTest {
 
     @Test
     void choicesShareThePromptAndDifferBySeed() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         SamplingParams params =
                 new SamplingParams(1, 0, 1, 0, 1, 0, 0, 77, 10, 0, true, Set.of(), Map.of(), List.of(), -1, -1);
         Request request = new Request("multi", prompt(1, 100), params);
@@ -264,7 +265,7 @@ class LocalEngineTest {
 
     @Test
     void saltsKeepTenantsApart() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         for (String salt : new String[] {"a", "b", "a"}) {
             submit(new Request(id(), prompt(1, 50), SamplingParams.greedy(1), 0, salt, 0))
                     .finished();
@@ -275,7 +276,7 @@ class LocalEngineTest {
 
     @Test
     void logprobsComeWithTheirTokensAndThePromptsOnce() {
-        start(64, EngineOptions.defaults().withMaxNumBatchedTokens(128));
+        start(64, TestOptions.cpu().maxNumBatchedTokens(128).build());
         int[] prompt = prompt(1, 300);
         submit(prompt, SamplingParams.greedy(1)).finished();
         SamplingParams params =
@@ -302,7 +303,7 @@ class LocalEngineTest {
 
     @Test
     void aStepThatThrowsFailsOnlyItsCulprit() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         runner.stepwise();
         Recorder good = submit(prompt(1, 20), SamplingParams.greedy(20));
         Recorder bad = submit(new int[] {1, 2, FakeRunner.POISON}, SamplingParams.greedy(20));
@@ -322,7 +323,7 @@ class LocalEngineTest {
 
     @Test
     void aListenerThatThrowsLosesItsRequestOnly() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         runner.stepwise();
         CompletableFuture<EngineEvent> end = new CompletableFuture<>();
         CompletableFuture<Void> thrown = new CompletableFuture<>();
@@ -346,7 +347,7 @@ class LocalEngineTest {
 
     @Test
     void aTimeLimitFailsTheRequest() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         runner.stepwise();
         Recorder r = submit(
                 new Request(id(), prompt(1, 4), SamplingParams.greedy(1000), 0, "", System.nanoTime(), 30_000_000));
@@ -358,7 +359,7 @@ class LocalEngineTest {
 
     @Test
     void drainFinishesWhatRunsAndRefusesTheRest() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         runner.stepwise();
         Recorder r = submit(prompt(1, 4), SamplingParams.greedy(20));
         CompletableFuture<Void> drained = engine().drain();
@@ -374,7 +375,7 @@ class LocalEngineTest {
 
     @Test
     void drainAbortsAtItsDeadline() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         runner.stepwise();
         Recorder r = submit(prompt(1, 4), SamplingParams.greedy(1000));
         CompletableFuture<Void> drained = engine().drain(Duration.ofMillis(20));
@@ -386,7 +387,7 @@ class LocalEngineTest {
 
     @Test
     void closeAbortsWhatIsLeft() {
-        start(64, EngineOptions.defaults().withMaxNumSeqs(1));
+        start(64, TestOptions.cpu().maxNumSeqs(1).build());
         runner.stepwise();
         Recorder r = submit(prompt(1, 4), SamplingParams.greedy(900));
         Recorder waiting = submit(prompt(2, 4), SamplingParams.greedy(900));
@@ -406,7 +407,7 @@ class LocalEngineTest {
 
     @Test
     void anIdleEngineDoesNotBurnItsCore() {
-        start(64, EngineOptions.defaults());
+        start(64, TestOptions.cpu().build());
         submit(prompt(1, 4), SamplingParams.greedy(3)).finished();
         sleep(20);
         Thread thread = Thread.getAllStackTraces().keySet().stream()

@@ -97,10 +97,11 @@ class SameTextTest {
             int maxNumSeqs,
             int maxNumBatchedTokens,
             boolean caching) {
-        EngineOptions options = EngineOptions.defaults()
-                .withMaxNumSeqs(maxNumSeqs)
-                .withMaxNumBatchedTokens(maxNumBatchedTokens)
-                .withPrefixCaching(caching);
+        EngineOptions options = TestOptions.cpu()
+                .maxNumSeqs(maxNumSeqs)
+                .maxNumBatchedTokens(maxNumBatchedTokens)
+                .enablePrefixCaching(caching)
+                .build();
         CpuBackend backend = CpuBackend.create(new CpuOptions(kernels, 2));
         open.add(backend);
         MiniDecoder decoder = new MiniDecoder(backend, maxNumBatchedTokens, options.maxLogitRows());

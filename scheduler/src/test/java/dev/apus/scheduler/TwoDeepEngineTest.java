@@ -24,7 +24,7 @@ class TwoDeepEngineTest extends LocalEngineTest {
     @Override
     @Test
     void aStepThatThrowsFailsOnlyItsCulprit() {
-        start(BLOCKS, EngineOptions.defaults(), null);
+        start(BLOCKS, TestOptions.cpu().build(), null);
         runner().stepwise();
         Recorder good = submit(prompt(1, 20), SamplingParams.greedy(20));
         Recorder bad = submit(new int[] {1, 2, FakeRunner.POISON}, SamplingParams.greedy(20));
@@ -39,7 +39,7 @@ class TwoDeepEngineTest extends LocalEngineTest {
 
     @Test
     void nanFailsItsRequestOnly() {
-        start(BLOCKS, EngineOptions.defaults(), null);
+        start(BLOCKS, TestOptions.cpu().build(), null);
         runner().stepwise();
         Recorder good = submit(prompt(1, 20), SamplingParams.greedy(20));
         Recorder nan = submit(new int[] {1, FakeRunner.CORRUPT, 2}, SamplingParams.greedy(20));
@@ -51,7 +51,7 @@ class TwoDeepEngineTest extends LocalEngineTest {
 
     @Test
     void afterAFaultTheWaitingAreServedByANewRunner() {
-        start(BLOCKS, EngineOptions.defaults().withMaxNumSeqs(2), this::reopen);
+        start(BLOCKS, TestOptions.cpu().maxNumSeqs(2).build(), this::reopen);
         submit(prompt(7, 40), params(4, 0, true, Set.of())).finished();
         runner().stepwise();
         Recorder running = submit(prompt(1, 20), params(200, 0, true, Set.of()));
@@ -84,7 +84,7 @@ class TwoDeepEngineTest extends LocalEngineTest {
 
     @Test
     void aSecondFaultSoonAfterEndsTheEngine() {
-        start(BLOCKS, EngineOptions.defaults(), this::reopen);
+        start(BLOCKS, TestOptions.cpu().build(), this::reopen);
         int[] poison = {1, 2, FakeRunner.POISON};
         assertThat(submit(poison, SamplingParams.greedy(20)).failed().retryable())
                 .isTrue();
@@ -100,7 +100,7 @@ class TwoDeepEngineTest extends LocalEngineTest {
 
     @Test
     void aRestartThatFailsEndsTheEngine() {
-        start(BLOCKS, EngineOptions.defaults(), () -> {
+        start(BLOCKS, TestOptions.cpu().build(), () -> {
             throw new IllegalStateException("no device");
         });
         Recorder bad = submit(new int[] {1, 2, FakeRunner.POISON}, SamplingParams.greedy(20));
@@ -111,7 +111,7 @@ class TwoDeepEngineTest extends LocalEngineTest {
 
     @Test
     void onlyATokenAfterAStopIdIsDrawnInVain() {
-        start(BLOCKS, EngineOptions.defaults(), null);
+        start(BLOCKS, TestOptions.cpu().build(), null);
         int[] prompt = prompt(1, 10);
         assertThat(submit(prompt, params(30, 0, true, Set.of())).finished().generatedTokens())
                 .isEqualTo(30);
@@ -119,7 +119,7 @@ class TwoDeepEngineTest extends LocalEngineTest {
         assertThat(runner().drawn.get()).isEqualTo(30);
         engine().close();
         int stop = expected(prompt, 30, 0, -1)[12];
-        start(BLOCKS, EngineOptions.defaults(), null);
+        start(BLOCKS, TestOptions.cpu().build(), null);
         assertThat(submit(prompt, params(30, 0, true, Set.of(stop))).finished().stopTokenId())
                 .isEqualTo(stop);
         engine().drain().join();

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Opens tokenizers. */
 public final class Tokenizers {
@@ -52,7 +53,24 @@ public final class Tokenizers {
         }
     }
 
+    /** Whether {@link #open} finds a tokenizer at a path, usable or not. */
+    public static boolean isAt(Path path) {
+        return !Files.isDirectory(path) || lookFor(path) != null;
+    }
+
     private static Path find(Path folder) {
+        Path found = lookFor(folder);
+        if (found == null) {
+            throw new TokenizerException(
+                    folder + ": no tokenizer.json, none of " + VOCABULARIES + ", "
+                            + ending(folder, ".tiktoken").size() + " tiktoken files and "
+                            + ending(folder, ".gguf").size()
+                            + " GGUF files in this folder; needed is one of the former or exactly one of the latter (name it to choose)");
+        }
+        return found;
+    }
+
+    private static @Nullable Path lookFor(Path folder) {
         Path json = folder.resolve("tokenizer.json");
         if (Files.isRegularFile(json)) {
             return json;
@@ -63,15 +81,8 @@ public final class Tokenizers {
             }
         }
         List<Path> ranks = ending(folder, ".tiktoken");
-        List<Path> ggufs = ending(folder, ".gguf");
-        List<Path> found = ranks.isEmpty() ? ggufs : ranks;
-        if (found.size() == 1) {
-            return found.getFirst();
-        }
-        throw new TokenizerException(
-                folder + ": no tokenizer.json, none of " + VOCABULARIES + ", " + ranks.size()
-                        + " tiktoken files and " + ggufs.size()
-                        + " GGUF files in this folder; needed is one of the former or exactly one of the latter (name it to choose)");
+        List<Path> found = ranks.isEmpty() ? ending(folder, ".gguf") : ranks;
+        return found.size() == 1 ? found.getFirst() : null;
     }
 
     private static List<Path> ending(Path folder, String suffix) {

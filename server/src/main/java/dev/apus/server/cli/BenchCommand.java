@@ -1,5 +1,6 @@
 package dev.apus.server.cli;
 
+import dev.apus.kernels.Backend;
 import dev.apus.models.Checkpoint;
 import dev.apus.models.Decoder;
 import dev.apus.scheduler.EngineOptions;
@@ -85,7 +86,7 @@ final class BenchCommand implements Callable<Integer> {
             return 0;
         }
         EngineOptions options = engine.options();
-        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name())) {
+        try (LanguageModel loaded = LanguageModel.open(path, engine::openBackend, options, model.name())) {
             if (soak != null) {
                 return soak(loaded, Duration.ofSeconds(soak));
             }
@@ -107,8 +108,10 @@ final class BenchCommand implements Callable<Integer> {
         if (starts.getFirst().readyBytes() > 0) {
             double mebi = 1 << 20;
             long weights;
-            try (Checkpoint checkpoint = Checkpoint.open(path)) {
-                weights = Decoder.weightBytes(checkpoint.config(), checkpoint.weights());
+            try (Backend backend = engine.openBackend();
+                    Checkpoint checkpoint = Checkpoint.open(path)) {
+                weights = Decoder.weightSize(checkpoint.config(), checkpoint.weights(), backend)
+                        .bytes();
             }
             record(results, "resident, ready MiB", median(starts, StartBench.Start::readyBytes) / mebi);
             record(results, "resident, answered MiB", median(starts, StartBench.Start::answeredBytes) / mebi);

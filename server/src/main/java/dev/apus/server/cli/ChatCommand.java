@@ -40,7 +40,7 @@ final class ChatCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Path path = model.resolve();
-        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), engine.options(), model.name())) {
+        try (LanguageModel loaded = LanguageModel.open(path, engine::openBackend, engine.options(), model.name())) {
             PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
             out.println(loaded.served().name() + " is ready. /exit ends the conversation, /clear forgets it.");
             converse(loaded, new BufferedReader(new InputStreamReader(System.in, Terminal.charset())), out);

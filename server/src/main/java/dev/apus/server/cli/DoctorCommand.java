@@ -5,8 +5,10 @@ import dev.apus.kernels.Backend;
 import dev.apus.models.Checkpoint;
 import dev.apus.models.Decoder;
 import dev.apus.models.DecoderConfig;
+import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.MemoryPlan;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -55,12 +57,22 @@ final class DoctorCommand implements Callable<Integer> {
     }
 
     private int tellModel(Backend backend) {
-        try (Checkpoint checkpoint = Checkpoint.open(model.resolve())) {
+        Path path = model.resolve();
+        EngineOptions options = engine.options();
+        try (Checkpoint checkpoint = options.loadFormat() == EngineOptions.LoadFormat.DUMMY
+                ? Checkpoint.openDummy(path)
+                : Checkpoint.open(path)) {
             DecoderConfig config = checkpoint.config();
             row("model", checkpoint.name() + ", " + checkpoint.path());
-            row("parameters", String.format(Locale.ROOT, "%,d", Decoder.parameters(checkpoint.weights())));
+            row(
+                    "parameters",
+                    String.format(
+                            Locale.ROOT,
+                            "%,d",
+                            Decoder.weightSize(config, checkpoint.weights(), backend)
+                                    .parameters()));
             try {
-                MemoryPlan plan = MemoryPlan.of(checkpoint, engine.options(), backend.freeMemory());
+                MemoryPlan plan = MemoryPlan.of(checkpoint, options, backend);
                 row("weights", gibibytes(plan.weightBytes()));
                 row("activations", gibibytes(plan.workspaceBytes()));
                 row(

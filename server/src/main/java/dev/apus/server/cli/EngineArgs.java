@@ -4,6 +4,8 @@ import dev.apus.kernels.Backend;
 import dev.apus.kernels.cpu.CpuBackend;
 import dev.apus.kernels.cpu.CpuOptions;
 import dev.apus.scheduler.EngineOptions;
+import dev.apus.scheduler.EngineOptionsBuilder;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** How the engine runs; names are vLLM's where vLLM has the option. */
@@ -24,15 +26,16 @@ final class EngineArgs {
     @Option(
             names = "--max-num-seqs",
             paramLabel = "N",
-            defaultValue = "64",
-            description = "Most sequences in one step. Default: ${DEFAULT-VALUE}")
+            defaultValue = "0",
+            description = "Most sequences in one step. Default: 64 on a CPU, 256 on CUDA")
     private int maxNumSeqs;
 
     @Option(
             names = "--max-num-batched-tokens",
             paramLabel = "N",
-            defaultValue = "512",
-            description = "Most tokens in one step; longer prompts are computed in chunks. Default: ${DEFAULT-VALUE}")
+            defaultValue = "0",
+            description = "Most tokens in one step; longer prompts are computed in chunks. Default: 512 on a CPU,"
+                    + " 8192 on CUDA")
     private int maxNumBatchedTokens;
 
     @Option(
@@ -61,7 +64,8 @@ final class EngineArgs {
             names = "--kv-cache-memory-bytes",
             paramLabel = "BYTES",
             defaultValue = "0",
-            description = "Size of the KV cache. Default: a quarter of the free memory, at most 1 GiB")
+            description = "Size of the KV cache. Default: on a CPU a quarter of the free memory, at most 1 GiB; on CUDA"
+                    + " what --gpu-memory-utilization leaves")
     private long kvCacheMemoryBytes;
 
     @Option(
@@ -70,6 +74,39 @@ final class EngineArgs {
             defaultValue = "0",
             description = "Blocks of the KV cache, of 16 tokens each. Default: as many as its size holds")
     private int numBlocks;
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "TYPE",
+            defaultValue = "auto",
+            description = "Type of the activations: auto, bfloat16 (CUDA), float32. Default: ${DEFAULT-VALUE}")
+    private EngineOptions.ComputeType dtype = EngineOptions.ComputeType.AUTO;
+
+    @Option(
+            names = "--kv-cache-dtype",
+            paramLabel = "TYPE",
+            defaultValue = "auto",
+            description = "Type of the KV cache: auto, bfloat16, fp8 (both CUDA), float32. Default: ${DEFAULT-VALUE}")
+    private EngineOptions.KvType kvCacheDtype = EngineOptions.KvType.AUTO;
+
+    @Option(
+            names = "--gpu-memory-utilization",
+            paramLabel = "SHARE",
+            description = "Share of the GPU's memory that may be in use once the model is loaded (CUDA). Default: 0.9")
+    private @Nullable Double gpuMemoryUtilization;
+
+    @Option(
+            names = "--enforce-eager",
+            description = "Launch kernels one by one instead of as recorded CUDA graphs. A CPU never records any.")
+    private boolean enforceEager;
+
+    @Option(
+            names = "--load-format",
+            paramLabel = "FORMAT",
+            defaultValue = "auto",
+            description = "auto, or dummy: random weights in the shapes of a folder's config.json, for measuring."
+                    + " Default: ${DEFAULT-VALUE}")
+    private EngineOptions.LoadFormat loadFormat = EngineOptions.LoadFormat.AUTO;
 
     @Option(
             names = "--seed",
@@ -101,22 +138,31 @@ final class EngineArgs {
 
     /** @throws IllegalArgumentException if a value is out of range */
     EngineOptions options() {
-        return new EngineOptions(
-                maxModelLen,
-                maxNumSeqs,
-                Math.max(maxNumBatchedTokens, maxNumSeqs),
-                longPrefillTokenThreshold,
-                maxWaiting,
-                prefixCaching,
-                kvCacheMemoryBytes,
-                numBlocks,
-                seed);
+        EngineOptionsBuilder options = EngineOptions.builder()
+                .maxModelLen(maxModelLen)
+                .maxNumSeqs(maxNumSeqs)
+                .maxNumBatchedTokens(maxNumBatchedTokens)
+                .longPrefillTokenThreshold(longPrefillTokenThreshold)
+                .maxWaiting(maxWaiting)
+                .enablePrefixCaching(prefixCaching)
+                .kvCacheMemoryBytes(kvCacheMemoryBytes)
+                .numKvBlocks(numBlocks)
+                .seed(seed)
+                .dtype(dtype)
+                .kvCacheDtype(kvCacheDtype)
+                .enforceEager(enforceEager)
+                .loadFormat(loadFormat);
+        return (gpuMemoryUtilization == null ? options : options.gpuMemoryUtilization(gpuMemoryUtilization)).build();
     }
 
     /** Opens the device; the caller closes it. */
     Backend openBackend() {
         if (backend == BackendChoice.cuda) {
             throw new UserException("--backend cuda: this version of Apus has no CUDA backend yet; use cpu or auto");
+        }
+        if (gpuMemoryUtilization != null) {
+            throw new UserException("--gpu-memory-utilization: the cpu backend shares the machine's memory with other"
+                    + " programs; leave it out, or set --kv-cache-memory-bytes");
         }
         return CpuBackend.create(new CpuOptions(kernels, threads));
     }

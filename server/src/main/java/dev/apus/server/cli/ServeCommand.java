@@ -74,7 +74,7 @@ final class ServeCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         Path path = model.resolve();
         LanguageModel loaded = LanguageModel.open(
-                path, engine.openBackend(), engine.options(), servedModelName == null ? model.name() : servedModelName);
+                path, engine::openBackend, engine.options(), servedModelName == null ? model.name() : servedModelName);
         HttpServer server;
         try {
             server = HttpServer.start(

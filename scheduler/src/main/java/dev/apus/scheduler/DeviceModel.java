@@ -1,0 +1,89 @@
+package dev.apus.scheduler;
+
+import dev.apus.kernels.Backend;
+import dev.apus.kernels.KvCache;
+import dev.apus.models.Checkpoint;
+import dev.apus.models.Decoder;
+import java.nio.file.Path;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A model on its device, and how to bring it there again after the device failed. Used by one thread at a time: the loading one, the
+ * engine's, and the closing one once the engine has ended.
+ */
+final class DeviceModel implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(DeviceModel.class);
+
+    private final Path path;
+    private final EngineOptions options;
+    private final MemoryPlan plan;
+    private final @Nullable Supplier<Backend> again;
+    private @Nullable Backend backend;
+
+    /**
+     * @param backend belongs to this object
+     * @param again opens the device anew; null if that cannot be done
+     */
+    DeviceModel(Path path, EngineOptions options, MemoryPlan plan, Backend backend, @Nullable Supplier<Backend> again) {
+        this.path = path;
+        this.options = options;
+        this.plan = plan;
+        this.backend = backend;
+        this.again = again;
+    }
+
+    static Checkpoint open(Path path, EngineOptions options) {
+        return options.loadFormat() == EngineOptions.LoadFormat.DUMMY
+                ? Checkpoint.openDummy(path)
+                : Checkpoint.open(path);
+    }
+
+    /** Loads the weights and makes the KV cache. */
+    DecoderRunner load(Checkpoint checkpoint) {
+        Backend device = backend;
+        if (device == null) {
+            throw new IllegalStateException("the device of " + path + " is closed");
+        }
+        Decoder decoder = Decoder.load(
+                checkpoint.config(),
+                checkpoint.weights(),
+                device,
+                options.maxNumBatchedTokens(),
+                options.maxLogitRows(),
+                plan.modelLength());
+        KvCache cache = device.kvCache(plan.kv(), plan.kvBlocks());
+        return new DecoderRunner(decoder, device, cache);
+    }
+
+    /** How the engine gets a runner on a device opened anew; null if there is no way. */
+    @Nullable
+    Supplier<Runner> reopening() {
+        Supplier<Backend> opener = again;
+        return opener == null ? null : () -> reopen(opener);
+    }
+
+    private Runner reopen(Supplier<Backend> opener) {
+        try {
+            close();
+        } catch (RuntimeException e) {
+            // A device that failed may refuse to give its memory back; opening it anew tells whether that matters.
+            LOG.warn("the failed device could not be closed", e);
+        }
+        backend = opener.get();
+        try (Checkpoint checkpoint = open(path, options)) {
+            return load(checkpoint);
+        }
+    }
+
+    @Override
+    public void close() {
+        Backend device = backend;
+        backend = null;
+        if (device != null) {
+            device.close();
+        }
+    }
+}
