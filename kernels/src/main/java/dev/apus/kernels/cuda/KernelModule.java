@@ -18,7 +18,7 @@ final class KernelModule implements AutoCloseable {
         this.handle = handle;
     }
 
-    /** Loads machine code into a device. @param name its source's, for messages */
+    /** Loads machine code into a device; {@code name} is its source's, for messages. */
     static KernelModule load(CudaDevice device, String name, byte[] cubin) {
         device.makeCurrent();
         try (Arena arena = Arena.ofConfined()) {

@@ -211,7 +211,7 @@ public final class CublasLt {
                 "cublasLtMatmulDescSetAttribute");
     }
 
-    /** A column-major matrix. @param ld elements between columns */
+    /** A column-major matrix; {@code ld} is the number of elements between columns. */
     public static long createLayout(int dataType, long rows, long columns, long ld) {
         return created(arena -> {
             MemorySegment result = arena.allocate(JAVA_LONG);

@@ -146,7 +146,7 @@ public final class CudaLaunch {
         CudaStatus.check(status, "cuFuncSetAttribute");
     }
 
-    /** Launches a kernel. @param config a {@link #CONFIG} @param parameters an address for each parameter */
+    /** Launches a kernel as a {@link #CONFIG} says, with an address for each parameter. */
     public static void launch(MemorySegment config, long function, MemorySegment parameters) {
         int status;
         try {
