@@ -98,7 +98,8 @@ class DummyWeightsTest {
         try (Checkpoint dummy = dummy("llama")) {
             HostTensor large = dummy.weights().tensor("a.weight", new long[] {300, 64});
             HostTensor small = dummy.weights().tensor("b.weight", new long[] {3, 64});
-            assertThat(Math.abs(small.data().address() - large.data().address())).isLessThan(1 << 16);
+            assertThat(Math.abs(small.data().address() - large.data().address()))
+                    .isLessThan(1 << 16);
             for (long i = 0; i < large.elements(); i++) {
                 float value = Float.intBitsToFloat(large.data().getAtIndex(ValueLayout.JAVA_SHORT, i) << 16);
                 assertThat(Math.abs(value)).isLessThanOrEqualTo(1e-3f);
