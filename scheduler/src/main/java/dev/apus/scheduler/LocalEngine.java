@@ -247,28 +247,33 @@ public final class LocalEngine implements Engine {
         try {
             loop.step();
         } catch (StepFault fault) {
-            loop.loseDevice(fault.getMessage() + "; it is restarted, try again");
+            Supplier<Runner> way = wayToRestart();
+            loop.loseDevice(fault.getMessage() + (way == null ? "" : "; it is restarted, try again"));
             loop.publish();
+            // They hear of it before the restart, not after.
             outbox.flush();
-            restart(fault);
+            if (way == null) {
+                throw fault;
+            }
+            restart(way, fault);
         }
     }
 
-    /** Makes a new runner once; throws the fault on if that is no way out. */
-    private void restart(StepFault fault) {
-        if (reopen == null) {
-            throw fault;
-        }
-        long start = System.nanoTime();
-        if (restarted && start - lastRestart < TimeUnit.MINUTES.toNanos(RESTART_MINUTES)) {
+    /** What makes a new runner, or null if there is nothing or it was needed too short ago. */
+    private @Nullable Supplier<Runner> wayToRestart() {
+        boolean again = restarted && System.nanoTime() - lastRestart < TimeUnit.MINUTES.toNanos(RESTART_MINUTES);
+        if (again) {
             LOG.error("the device failed twice within {} minutes", RESTART_MINUTES);
-            throw fault;
         }
+        return again ? null : reopen;
+    }
+
+    private void restart(Supplier<Runner> way, StepFault fault) {
         LOG.error("the device failed; the requests in flight have failed with it, it is restarted", fault);
         restarted = true;
-        lastRestart = start;
-        loop.restart(reopen.get());
-        LOG.info("the device is restarted after {} ms", (System.nanoTime() - start) / 1_000_000);
+        lastRestart = System.nanoTime();
+        loop.restart(way.get());
+        LOG.info("the device is restarted after {} ms", (System.nanoTime() - lastRestart) / 1_000_000);
     }
 
     /** Ends what the device still does, since its memory is freed next; a fault concerns nobody any more. */
