@@ -25,18 +25,18 @@ enum Device {
         };
     }
 
-    /** Opens the device for steps of {@code positions} tokens. */
-    Backend open(int positions) {
+    /** Opens the device. */
+    Backend open() {
         return switch (this) {
             case SCALAR -> CpuBackend.create(new CpuOptions(CpuOptions.Provider.SCALAR, 1));
             case VECTOR -> CpuBackend.create(new CpuOptions(CpuOptions.Provider.VECTOR, 1));
-            case CUDA_F32 -> cuda(DType.F32, positions);
-            case CUDA_BF16 -> cuda(DType.BF16, positions);
+            case CUDA_F32 -> cuda(DType.F32);
+            case CUDA_BF16 -> cuda(DType.BF16);
         };
     }
 
-    private static Backend cuda(DType type, int positions) {
-        return CudaBackend.create(new CudaOptions(0, type, positions, 4, positions, positions, false, 0.9));
+    private static Backend cuda(DType type) {
+        return CudaBackend.create(new CudaOptions(0, type, type, 64));
     }
 
     /** How far logits may be from recorded ones: of float32 whatever the caller allows, of bf16 a share of the largest. */

@@ -93,7 +93,7 @@ final class GoldenTest {
 
     private static void check(Path path, List<GoldenCase> cases, Device device, float tolerance) {
         try (Checkpoint checkpoint = Checkpoint.open(path);
-                Backend backend = device.open(MAX_POSITIONS)) {
+                Backend backend = device.open()) {
             int positions = Math.min(MAX_POSITIONS, checkpoint.config().maxPositions());
             GoldenRun run = new GoldenRun(checkpoint, backend, positions, device, tolerance);
             for (GoldenCase golden : cases) {

@@ -49,7 +49,7 @@ public record EngineOptions(
 
     private static final int CPU_TOKENS = 512;
     /** As vLLM on a large GPU: a prefill of 8192 tokens runs near the tensor cores' peak. */
-    private static final int CUDA_SEQUENCES = 256;
+    public static final int CUDA_SEQUENCES = 256;
 
     private static final int CUDA_TOKENS = 8192;
 

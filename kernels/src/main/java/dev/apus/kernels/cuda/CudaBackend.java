@@ -1,7 +1,6 @@
 package dev.apus.kernels.cuda;
 
 import dev.apus.kernels.Backend;
-import dev.apus.kernels.AttentionShape;
 import dev.apus.kernels.DType;
 import dev.apus.kernels.HostTensor;
 import dev.apus.kernels.Kernels;
@@ -11,6 +10,7 @@ import dev.apus.kernels.Linear;
 import dev.apus.kernels.SamplingBatch;
 import dev.apus.kernels.StepBatch;
 import dev.apus.kernels.Tensor;
+import dev.apus.kernels.cuda.ffi.ApusCache;
 import dev.apus.kernels.quant.Dequantizer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A GPU: weights and activations in its memory, the kernels of this package, two steps in flight.
  *
- * <p>One stream does everything in order. A step is one copy of its metadata, its launches (recorded in a graph where it only decodes),
+ * <p>One stream does everything in order. A step is one copy of its state, its launches (recorded in a graph where it only decodes),
  * the sampling, and one copy of the results back; the host reads them a step later. Whoever drives it must have made it current in its
  * thread: {@link #launch}, {@link #await} and {@link #read} do so themselves when the thread changes.
  */
@@ -35,7 +35,7 @@ public final class CudaBackend implements Backend {
     private final Arena arena = Arena.ofShared();
     private final CudaStream stream;
     private final KernelContext context;
-    private final StepMetadata metadata;
+    private final StepState state;
     private final StepGraphs graphs;
     private final CudaKernels kernels;
     private final StepSampler sampler;
@@ -49,13 +49,13 @@ public final class CudaBackend implements Backend {
         device = CudaDevice.open(options.ordinal());
         current = Thread.currentThread();
         stream = device.newStream();
-        KernelCompiler compiler = new KernelCompiler(device);
-        context = new KernelContext(
-                device, stream, compiler, options.activations(), options.kv(), new LaunchArgs(arena));
-        sampler = new StepSampler(context, options, STEPS_IN_FLIGHT);
-        metadata = new StepMetadata(context, arena, options, sampler);
-        graphs = new StepGraphs(options.graphs() ? options.maxSequences() : 0);
-        kernels = new CudaKernels(context, metadata, sampler);
+        KernelCompiler compiler = new KernelCompiler(device, ApusCache.folder());
+        context =
+                new KernelContext(device, stream, compiler, options.activations(), options.kv(), new LaunchArgs(arena));
+        sampler = new StepSampler(context, STEPS_IN_FLIGHT);
+        state = new StepState(context, arena, sampler);
+        graphs = new StepGraphs(options.graphSequences());
+        kernels = new CudaKernels(context, state);
         description = String.format(
                 Locale.ROOT,
                 "cuda: %s, %s, %d multiprocessors, %,d MiB, %s%s",
@@ -64,7 +64,7 @@ public final class CudaBackend implements Backend {
                 device.multiprocessors(),
                 device.totalMemory() >> 20,
                 options.activations().toString().toLowerCase(Locale.ROOT),
-                options.graphs() ? ", decode steps in CUDA graphs" : "");
+                options.graphSequences() > 0 ? ", decode steps in CUDA graphs" : "");
     }
 
     /**
@@ -169,16 +169,35 @@ public final class CudaBackend implements Backend {
             at += type.byteSize(part.elements());
         }
         long biasAddress = bias == null ? 0 : ((CudaTensor) upload(bias)).address();
-        return new CudaLinear(Math.toIntExact(out), Math.toIntExact(in), type, address, biasAddress);
+        return new CudaLinear(type, Math.toIntExact(out), Math.toIntExact(in), address, biasAddress);
     }
 
     @Override
     public KvCache kvCache(KvLayout layout, int blocks) {
+        if (layout.dtype() != options.kv()) {
+            throw new IllegalArgumentException(
+                    "a KV cache of " + layout.dtype() + "; this backend was opened for one of " + options.kv());
+        }
         makeCurrent();
         long bytes = Math.multiplyExact((long) blocks, layout.bytesPerBlock());
         long address = device.allocate(bytes);
         stream.fill(address, (byte) 0, bytes);
         return new CudaKvCache(layout, blocks, address);
+    }
+
+    @Override
+    public List<DType> kvTypes() {
+        return List.of(options.kv());
+    }
+
+    @Override
+    public long linearBytes(DType source, long out, long in) {
+        return options.activations().byteSize(Math.multiplyExact(out, in));
+    }
+
+    @Override
+    public long dedicatedMemory() {
+        return device.totalMemory();
     }
 
     /** Waits for weights that are still on their way, and lets the threads go that brought them. */
@@ -195,16 +214,20 @@ public final class CudaBackend implements Backend {
         finishLoading();
         boolean decodes = batch.tokens() == batch.sequences() && batch.logitRowCount() == batch.tokens();
         int size = decodes ? graphs.size(batch.sequences()) : 0;
-        metadata.begin(batch, sampling, size);
+        state.begin(batch, sampling, size, logits);
         try {
             if (size > 0) {
-                graphs.run(stream, size, () -> logits = (CudaTensor) forward.forward(metadata.shape(size)));
+                graphs.run(
+                        stream,
+                        size,
+                        state.layoutVersion(),
+                        () -> logits = (CudaTensor) forward.forward(state.shape(size)));
             } else {
                 logits = (CudaTensor) forward.forward(batch);
             }
-            sampler.launch(Objects.requireNonNull(logits), sampling, metadata);
+            state.sample(Objects.requireNonNull(logits), sampling);
         } finally {
-            metadata.end();
+            state.end();
         }
     }
 
@@ -259,8 +282,7 @@ public final class CudaBackend implements Backend {
 
     @Override
     public long freeMemory() {
-        long used = device.totalMemory() - device.freeMemory();
-        return Math.max(0, (long) (device.totalMemory() * options.memoryShare()) - used);
+        return device.freeMemory();
     }
 
     @Override
@@ -269,7 +291,8 @@ public final class CudaBackend implements Backend {
         finishLoading();
         stream.synchronize();
         graphs.close();
-        metadata.close();
+        kernels.close();
+        state.close();
         sampler.close();
         context.compiler().close();
         stream.close();

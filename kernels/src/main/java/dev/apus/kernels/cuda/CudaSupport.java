@@ -34,6 +34,11 @@ public final class CudaSupport {
         return null;
     }
 
+    /** Whether a driver is installed, usable or not. */
+    public static boolean hasDriver() {
+        return Cuda.library().isPresent();
+    }
+
     private static @Nullable String driverObstacle() {
         if (!Cuda.library().isPresent()) {
             return "there is no NVIDIA driver: " + Cuda.library().obstacle()

@@ -20,6 +20,7 @@ final class StepGraphs implements AutoCloseable {
     private final int[] sizes;
     private final int[] seen;
     private final @Nullable CudaGraph[] graphs;
+    private int layoutVersion;
 
     /** @param most largest number of sequences of a step; 0 records nothing */
     StepGraphs(int most) {
@@ -51,8 +52,17 @@ final class StepGraphs implements AutoCloseable {
         return 0;
     }
 
-    /** Replays the launches of a size, or makes them by {@code launches} while there is no recording. */
-    void run(CudaStream stream, int size, Runnable launches) {
+    /**
+     * Replays the launches of a size, or makes them by {@code launches} while there is no recording.
+     *
+     * @param version of the metadata's layout; recordings made under another are void
+     */
+    void run(CudaStream stream, int size, int version, Runnable launches) {
+        if (version != layoutVersion) {
+            stream.synchronize();
+            close();
+            layoutVersion = version;
+        }
         int i = Arrays.binarySearch(sizes, size);
         CudaGraph graph = graphs[i];
         if (graph == null && seen[i]++ == 1) {
@@ -80,9 +90,11 @@ final class StepGraphs implements AutoCloseable {
 
     @Override
     public void close() {
-        for (CudaGraph graph : graphs) {
+        for (int i = 0; i < graphs.length; i++) {
+            CudaGraph graph = graphs[i];
             if (graph != null) {
                 graph.close();
+                graphs[i] = null;
             }
         }
     }

@@ -38,7 +38,7 @@ final class StepUpload {
 
     /** Bytes that steps of these sizes need, attention's and sampling's parts apart. */
     static long bytes(long tokens, long sequences, long logitRows, long blockIds) {
-        return 4 * (5 * tokens + 3 * sequences + 2 + logitRows + blockIds) + (ARRAYS + 1L) * ALIGN;
+        return 4 * (5 * tokens + 3 * sequences + 2 + logitRows + blockIds) + (ARRAYS + 2L) * ALIGN;
     }
 
     /** Begins the next step in the other pinned block. */
@@ -121,7 +121,27 @@ final class StepUpload {
 
     /** Copies what was reserved since {@link #begin}. */
     void send(CudaStream stream) {
-        stream.upload(device, block().asSlice(0, at), at);
+        send(stream, 0);
+    }
+
+    /** Copies what was reserved from byte {@code from} on. */
+    void send(CudaStream stream, int from) {
+        stream.upload(device + from, block().asSlice(from, at - from), at - from);
+    }
+
+    /** Bytes that a block has. */
+    long capacity() {
+        return capacity;
+    }
+
+    /** Bytes of the block in use. */
+    int used() {
+        return at;
+    }
+
+    /** Bytes of the block that are not in use. */
+    long left() {
+        return capacity - at;
     }
 
     void close() {

@@ -94,15 +94,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
     issue(keys, kv_at, kv_from);
     issue(values, kv_at + 2 * TILE_BYTES, kv_from);
 
-    int position[ROW_TILES][2];
     float output[ROW_TILES][2 * DIM_STEPS][4] = {};
     float highest[ROW_TILES][2], total[ROW_TILES][2];
 #pragma unroll
     for (int m = 0; m < ROW_TILES; m++) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
-            const int row = (warp * ROW_TILES + m) * 16 + lane / 4 + 8 * half;
-            position[m][half] = row < rows ? tile.first_position + (tile.first_row + row) / group : -1;
             highest[m][half] = minus_infinity();
             total[m][half] = 0;
         }
@@ -150,7 +147,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
                     }
                 }
                 if (masked) {
-                    const int to = position[m][half], from = window > 0 ? to - window : -1;
+                    // Rows past the last one compute something that is not stored.
+                    const int row = tile.first_row + (warp * ROW_TILES + m) * 16 + lane / 4 + 8 * half;
+                    const int to = tile.first_position + row / group, from = window > 0 ? to - window : -1;
 #pragma unroll
                     for (int j = 0; j < 4 * PAGES; j++) {
                         const int t = token + 8 * (j >> 1) + 2 * (lane & 3) + (j & 1);
@@ -184,6 +183,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
                 }
             }
         }
+        u32 weights[ROW_TILES][PAGES][4];
+#pragma unroll
+        for (int m = 0; m < ROW_TILES; m++) {
+#pragma unroll
+            for (int j = 0; j < 4 * PAGES; j++) {
+                const float(&s)[4] = score[m][j >> 1];
+                weights[m][j >> 2][j & 3] = pack_operand(s[2 * (j & 1)], s[2 * (j & 1) + 1]);
+            }
+        }
         copy_wait<1>();  // values of this tile
         __syncthreads();
         if (token + TILE < kv_to) {
@@ -193,23 +201,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
         }
 #pragma unroll
         for (int p = 0; p < PAGES; p++) {
-            u32 a[ROW_TILES][4];
-#pragma unroll
-            for (int m = 0; m < ROW_TILES; m++) {
-#pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    const float(&s)[4] = score[m][2 * p + i / 2];
-                    a[m][i] = pack_operand(s[i % 2 * 2], s[i % 2 * 2 + 1]);
-                }
-            }
 #pragma unroll
             for (int step = 0; step < DIM_STEPS; step++) {
                 u32 b[4];
                 load_values(b, kv_at + (2 + stage) * TILE_BYTES + p * PAGE_BYTES, step, lane);
 #pragma unroll
                 for (int m = 0; m < ROW_TILES; m++) {
-                    multiply(output[m][2 * step], a[m], b[0], b[1]);
-                    multiply(output[m][2 * step + 1], a[m], b[2], b[3]);
+                    multiply(output[m][2 * step], weights[m][p], b[0], b[1]);
+                    multiply(output[m][2 * step + 1], weights[m][p], b[2], b[3]);
                 }
             }
         }

@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
 /** Runs rope, KV writes and attention of made-up sequences, cut into steps in different ways. */
 public final class AttentionHarness {
     /** What is computed: the geometry, the sequences' lengths and everything random about them. */
-    public record Case(AttentionShape shape, int[] lengths, int rotaryDim, boolean interleaved, boolean norms, long seed) {
+    public record Case(
+            AttentionShape shape, int[] lengths, int rotaryDim, boolean interleaved, boolean norms, long seed) {
         int width() {
             return (shape.heads() + 2 * shape.kvHeads()) * shape.headDim();
         }
@@ -62,7 +63,8 @@ public final class AttentionHarness {
     public float[][] run(Backend backend, @Nullable Random plan) {
         int count = qkv.length;
         int perSequence = (longest + BLOCK - 1) / BLOCK;
-        KvLayout layout = new KvLayout(LAYERS, given.shape.kvHeads(), given.shape.headDim(), BLOCK, backend.activationType());
+        KvLayout layout =
+                new KvLayout(LAYERS, given.shape.kvHeads(), given.shape.headDim(), BLOCK, backend.activationType());
         KvCache cache = backend.kvCache(layout, count * perSequence);
         List<Integer> blocks = new ArrayList<>();
         for (int i = 0; i < count * perSequence; i++) {
@@ -131,7 +133,8 @@ public final class AttentionHarness {
             }
         }
         Tensor x = Floats.activations(backend, input, input.length / width, width);
-        Tensor out = backend.allocate(backend.activationType(), batch.tokens(), (long) given.shape.heads() * given.shape.headDim());
+        Tensor out = backend.allocate(
+                backend.activationType(), batch.tokens(), (long) given.shape.heads() * given.shape.headDim());
         Tensor weight = given.norms ? Floats.tensor(backend, norm, norm.length) : null;
         RopeTable rope = given.rotaryDim == 0
                 ? null

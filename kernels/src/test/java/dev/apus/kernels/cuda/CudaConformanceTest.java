@@ -52,7 +52,7 @@ class CudaConformanceTest {
         CudaBackend open() {
             String obstacle = CudaSupport.obstacle();
             assumeTrue(obstacle == null, "no GPU: " + obstacle);
-            return CudaBackend.create(new CudaOptions(0, dtype, dtype, 512, 64, 512, 4096, true, 0.5));
+            return CudaBackend.create(new CudaOptions(0, dtype, dtype, 64));
         }
 
         float[] round(float[] values) {
@@ -182,7 +182,9 @@ class CudaConformanceTest {
     @ParameterizedTest
     @EnumSource(Type.class)
     void linearLayersOfAllSizes(Type type) {
-        int[][] sizes = {{1, 1}, {7, 9}, {16, 64}, {33, 70}, {100, 128}, {256, 96}, {301, 520}, {1024, 1032}, {640, 2048}};
+        int[][] sizes = {
+            {1, 1}, {7, 9}, {16, 64}, {33, 70}, {100, 128}, {256, 96}, {301, 520}, {1024, 1032}, {640, 2048}
+        };
         try (CudaBackend cuda = type.open();
                 CpuBackend cpu = oracle();
                 Arena arena = Arena.ofConfined()) {
@@ -299,8 +301,12 @@ class CudaConformanceTest {
                         List<float[]> results = new ArrayList<>();
                         for (Backend backend : List.of(cpu, cuda)) {
                             MoeWeights weights = new MoeWeights(
-                                    up.stream().map(w -> backend.linear(List.of(w), null)).toList(),
-                                    down.stream().map(w -> backend.linear(List.of(w), null)).toList());
+                                    up.stream()
+                                            .map(w -> backend.linear(List.of(w), null))
+                                            .toList(),
+                                    down.stream()
+                                            .map(w -> backend.linear(List.of(w), null))
+                                            .toList());
                             Tensor out = Floats.activations(backend, new float[rows * hidden], rows, hidden);
                             backend.kernels()
                                     .moe(
@@ -312,8 +318,7 @@ class CudaConformanceTest {
                                             rows);
                             results.add(Floats.values(backend, out));
                         }
-                        Floats.assertCloseTogether(
-                                results.get(1), results.get(0), type == Type.BF16 ? 1e-2 : 5e-5);
+                        Floats.assertCloseTogether(results.get(1), results.get(0), type == Type.BF16 ? 1e-2 : 5e-5);
                     }
                 }
             }

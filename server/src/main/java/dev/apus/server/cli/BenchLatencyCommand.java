@@ -72,7 +72,7 @@ final class BenchLatencyCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         Path path = model.resolve();
         EngineOptions options = engine.options();
-        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name())) {
+        try (LanguageModel loaded = LanguageModel.open(path, engine::openBackend, options, model.name())) {
             OfflineBench bench = new OfflineBench(loaded.served().engine());
             List<OfflineBench.Run> measured = new ArrayList<>();
             for (int i = 0; i < warmUps + runs; i++) {

@@ -1,15 +1,23 @@
 package dev.apus.server.cli;
 
 import dev.apus.kernels.Backend;
+import dev.apus.kernels.DType;
 import dev.apus.kernels.cpu.CpuBackend;
 import dev.apus.kernels.cpu.CpuOptions;
+import dev.apus.kernels.cuda.CudaBackend;
+import dev.apus.kernels.cuda.CudaOptions;
+import dev.apus.kernels.cuda.CudaSupport;
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.EngineOptionsBuilder;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Option;
 
 /** How the engine runs; names are vLLM's where vLLM has the option. */
 final class EngineArgs {
+    private static final Logger LOG = LoggerFactory.getLogger(EngineArgs.class);
+
     enum BackendChoice {
         auto,
         cpu,
@@ -157,13 +165,27 @@ final class EngineArgs {
 
     /** Opens the device; the caller closes it. */
     Backend openBackend() {
+        String obstacle = backend == BackendChoice.cpu ? "not asked for" : CudaSupport.obstacle();
+        if (obstacle == null) {
+            return CudaBackend.create(cudaOptions());
+        }
         if (backend == BackendChoice.cuda) {
-            throw new UserException("--backend cuda: this version of Apus has no CUDA backend yet; use cpu or auto");
+            throw new UserException("--backend cuda: " + obstacle);
+        }
+        if (backend == BackendChoice.auto && CudaSupport.hasDriver()) {
+            LOG.warn("the GPU is not used, the model runs on the CPU: {}", obstacle);
         }
         if (gpuMemoryUtilization != null) {
             throw new UserException("--gpu-memory-utilization: the cpu backend shares the machine's memory with other"
                     + " programs; leave it out, or set --kv-cache-memory-bytes");
         }
         return CpuBackend.create(new CpuOptions(kernels, threads));
+    }
+
+    private CudaOptions cudaOptions() {
+        DType activations = dtype == EngineOptions.ComputeType.FLOAT32 ? DType.F32 : DType.BF16;
+        DType kv = kvCacheDtype == EngineOptions.KvType.FP8 ? DType.F8_E4M3 : activations;
+        int sequences = maxNumSeqs > 0 ? maxNumSeqs : EngineOptions.CUDA_SEQUENCES;
+        return new CudaOptions(0, activations, kv, enforceEager ? 0 : sequences);
     }
 }
