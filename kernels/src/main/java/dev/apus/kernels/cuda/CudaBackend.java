@@ -41,13 +41,14 @@ public final class CudaBackend implements Backend {
     private final StepSampler sampler;
     private final String description;
     private @Nullable WeightUploader uploader;
-    private @Nullable Thread current;
+    /** Id of the thread that the device is current in. */
+    private long current;
     private @Nullable CudaTensor logits;
 
     private CudaBackend(CudaOptions options) {
         this.options = options;
         device = CudaDevice.open(options.ordinal());
-        current = Thread.currentThread();
+        current = Thread.currentThread().threadId();
         stream = device.newStream();
         KernelCompiler compiler = new KernelCompiler(device, ApusCache.folder());
         context =
@@ -98,9 +99,9 @@ public final class CudaBackend implements Backend {
     }
 
     private void makeCurrent() {
-        if (current != Thread.currentThread()) {
+        if (current != Thread.currentThread().threadId()) {
             device.makeCurrent();
-            current = Thread.currentThread();
+            current = Thread.currentThread().threadId();
         }
     }
 
