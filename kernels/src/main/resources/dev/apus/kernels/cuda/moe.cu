@@ -7,7 +7,20 @@
 //   moe_combine   out[token] = sum over its slots of weight * expert output, in slot order: ascending experts, whatever the batch
 #include "prelude.cuh"
 
-// Experts of one token per warp. The k largest logits, the lower expert first among equals; NaN counts as -infinity.
+// Experts of a token that a lane looks after: 512 in all.
+constexpr int LANE_EXPERTS = 16;
+
+// Orders like the float; 0 is below all. NaN counts as -infinity.
+__device__ __forceinline__ u32 ordered(float v) {
+    const u32 bits = __float_as_uint(v == v ? v : __uint_as_float(0xff800000u));
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+__device__ __forceinline__ float unordered(u32 key) {
+    return __uint_as_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
+}
+
+// Experts of one token per warp: the top_k <= 32 largest logits, the lower expert first among equals.
 extern "C" __global__ void __launch_bounds__(128)
 moe_route(int* chosen, float* weights, const float* logits, int rows, int experts, int top_k, int over_all) {
     const int lane = threadIdx.x & 31, token = blockIdx.x * 4 + (threadIdx.x >> 5);
@@ -16,47 +29,41 @@ moe_route(int* chosen, float* weights, const float* logits, int rows, int expert
     if (token >= rows) {
         return;
     }
-    const float* row = logits + (i64)token * experts;
-    const float infinity = __int_as_float(0x7f800000);
-    float last = infinity, highest = 0.0f, my_logit = -infinity;
-    int last_expert = -1, mine = 0x7fffffff;
+    u32 key[LANE_EXPERTS];
+#pragma unroll
+    for (int i = 0; i < LANE_EXPERTS; i++) {
+        const int e = i * 32 + lane;
+        key[i] = e < experts ? ordered(logits[(i64)token * experts + e]) : 0;
+    }
+    float all = 0.0f, highest = 0.0f, my_logit = 0.0f;
+    int mine = 0x7fffffff;
     for (int slot = 0; slot < top_k; slot++) {
-        float best = -infinity;
-        int best_expert = 0x7fffffff;
-        for (int e = lane; e < experts; e += 32) {
-            const float v = row[e] == row[e] ? row[e] : -infinity;
-            const bool open = v < last || (v == last && e > last_expert);
-            if (open && (v > best || best_expert == 0x7fffffff)) {
-                best = v;
-                best_expert = e;
+        u32 best = 0, best_expert = 0;
+#pragma unroll
+        for (int i = 0; i < LANE_EXPERTS; i++) {
+            best_expert = key[i] > best ? i * 32 + lane : best_expert;
+            best = max(best, key[i]);
+        }
+        const u32 top = __reduce_max_sync(0xffffffffu, best);
+        const u32 winner = __reduce_min_sync(0xffffffffu, best == top ? best_expert : 0x7fffffffu);
+        if (slot == 0) {
+            highest = unordered(top);
+#pragma unroll
+            for (int i = 0; i < LANE_EXPERTS; i++) {
+                all += key[i] ? __expf(unordered(key[i]) - highest) : 0.0f;
             }
         }
 #pragma unroll
-        for (int mask = 16; mask > 0; mask >>= 1) {
-            const float v = __shfl_xor_sync(0xffffffffu, best, mask);
-            const int e = __shfl_xor_sync(0xffffffffu, best_expert, mask);
-            if (e != 0x7fffffff && (best_expert == 0x7fffffff || v > best || (v == best && e < best_expert))) {
-                best = v;
-                best_expert = e;
-            }
+        for (int i = 0; i < LANE_EXPERTS; i++) {
+            key[i] = winner == i * 32 + lane ? 0 : key[i];
         }
-        highest = slot == 0 ? best : highest;
-        last = best;
-        last_expert = best_expert;
         if (lane == slot) {
-            mine = best_expert;
-            my_logit = best;
+            mine = winner;
+            my_logit = unordered(top);
         }
     }
-    float sum = lane < top_k ? __expf(my_logit - highest) : 0.0f;
-    const float score = sum;
-    if (over_all) {
-        sum = 0.0f;
-        for (int e = lane; e < experts; e += 32) {
-            sum += row[e] == row[e] ? __expf(row[e] - highest) : 0.0f;
-        }
-    }
-    sum = warp_sum(sum);
+    const float score = lane < top_k ? __expf(my_logit - highest) : 0.0f;
+    const float sum = warp_sum(over_all ? all : score);
     int rank = 0;
     for (int i = 0; i < top_k; i++) {
         rank += __shfl_sync(0xffffffffu, mine, i) < mine;
@@ -80,6 +87,7 @@ moe_plan(int* sorted, int* tiles, const int* chosen, int pairs, int experts, int
     __syncthreads();
     wait_for_previous();
     allow_next();
+#pragma unroll 8
     for (int i = threadIdx.x; i < pairs; i += blockDim.x) {
         atomicAdd(&counts[chosen[i]], 1);
     }
@@ -115,26 +123,51 @@ moe_plan(int* sorted, int* tiles, const int* chosen, int pairs, int experts, int
         }
     }
     __syncthreads();
+#pragma unroll 8
     for (int i = threadIdx.x; i < pairs; i += blockDim.x) {
         sorted[atomicAdd(&next[chosen[i]], 1)] = i;
     }
 }
 
-// out[token][n] = sum over slots of weight * y[pair][n]. Grid: (ceil(n / 256), rows).
-extern "C" __global__ void __launch_bounds__(256)
-moe_combine(act* out, const act* y, const float* weights, int n, int top_k) {
-    const int column = blockIdx.x * 256 + threadIdx.x, token = blockIdx.y;
+// out[token][n] = sum over slots of weight * y[pair][n], WIDTH columns a thread. Grid: (ceil(n / (256 WIDTH)), rows).
+template <int WIDTH> __device__ __forceinline__ void combine(act* out, const act* y, const float* weights, int n, int top_k) {
+    struct __align__(WIDTH * sizeof(act)) Columns {
+        act of[WIDTH];
+    };
+    const int column = (blockIdx.x * 256 + threadIdx.x) * WIDTH;
+    const i64 token = blockIdx.y;
     wait_for_previous();
     allow_next();
     if (column >= n) {
         return;
     }
-    float sum = 0.0f;
+    float sum[WIDTH] = {};
+#pragma unroll 4
     for (int slot = 0; slot < top_k; slot++) {
-        const i64 pair = (i64)token * top_k + slot;
-        sum = fmaf(weights[pair], to_float(y[pair * n + column]), sum);
+        const float weight = weights[token * top_k + slot];
+        const Columns c = *(const Columns*)(y + (token * top_k + slot) * n + column);
+#pragma unroll
+        for (int i = 0; i < WIDTH; i++) {
+            sum[i] = fmaf(weight, to_float(c.of[i]), sum[i]);
+        }
     }
-    out[(i64)token * n + column] = from_float<act>(sum);
+    Columns c;
+#pragma unroll
+    for (int i = 0; i < WIDTH; i++) {
+        c.of[i] = from_float<act>(sum[i]);
+    }
+    *(Columns*)(out + token * n + column) = c;
+}
+
+// For n % 4 == 0 and aligned rows.
+extern "C" __global__ void __launch_bounds__(256)
+moe_combine_4(act* out, const act* y, const float* weights, int n, int top_k) {
+    combine<4>(out, y, weights, n, top_k);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+moe_combine_1(act* out, const act* y, const float* weights, int n, int top_k) {
+    combine<1>(out, y, weights, n, top_k);
 }
 
 // ---- any size and type --------------------------------------------------------------------------------------------------------------
