@@ -50,3 +50,14 @@ linear_any(void* out, const act* x, const act* w, const float* bias, int rows, i
         }
     }
 }
+
+// out[rows, n] (=|+=) bias: what a library's product is then added to. Grid: (ceil(n / 256), rows).
+extern "C" __global__ void __launch_bounds__(256)
+linear_bias(void* out, const float* bias, int n, int flags) {
+    const int column = blockIdx.x * 256 + threadIdx.x;
+    wait_for_previous();
+    allow_next();
+    if (column < n) {
+        store_linear(out, (i64)blockIdx.y * n + column, bias[column], flags);
+    }
+}

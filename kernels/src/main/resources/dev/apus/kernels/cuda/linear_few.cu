@@ -1,4 +1,4 @@
-// Linear layers of a few rows, up to 8 * TILES, on tensor cores: out[rows, n] (=|+=) x[rows, k] W[n, k]^T + bias, bf16. Bound by reading
+// Linear layers of 2 to 16 rows whose x fits shared memory, up to 8 * TILES of them, on tensor cores: out[rows, n] (=|+=) x[rows, k] W[n, k]^T + bias, bf16. Bound by reading
 // W once.
 //
 // W is the M = 16 operand of mma.m16n8k16 and the rows of x are its columns. A warp streams 16 rows of W through a ring of its own in
@@ -21,13 +21,13 @@
 #define TILES 1
 #endif
 #ifndef CLUSTER
-#define CLUSTER 8
+#define CLUSTER 1
 #endif
 #ifndef WARPS_N
-#define WARPS_N 8
+#define WARPS_N 1
 #endif
 #ifndef WARPS_K
-#define WARPS_K 2
+#define WARPS_K 16
 #endif
 #ifndef STAGES
 #define STAGES 4
@@ -154,7 +154,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) __cluster_dims__(CLUSTER, 
 #else
 extern "C" __global__ void __launch_bounds__(THREADS)
 #endif
-linear_skinny(void* out, const act* x, const act* w, const float* bias, int rows, int n, int k, int flags) {
+linear_few(void* out, const act* x, const act* w, const float* bias, int rows, int n, int k, int flags) {
     extern __shared__ __align__(128) u8 memory[];
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warp_n = warp % WARPS_N, warp_k = warp / WARPS_N;
     const int rank = cluster_rank(), tiles = (n + TILE_N - 1) / TILE_N, stride = gridDim.x / CLUSTER;

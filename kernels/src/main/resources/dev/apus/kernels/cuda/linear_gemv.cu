@@ -6,18 +6,15 @@
 // nothing of a step writes weights. x lies in shared memory.
 //
 // Needs k * sizeof(act) % 16 == 0 and 16-byte aligned x and W; dynamic shared memory: rows * k * sizeof(act).
-// Defines: BATCH, WARPS, AHEAD (rows a warp asks L2 for before it waits); the defaults below are the fastest on an H100.
+// Defines: BATCH, WARPS; with the defaults two blocks fit a multiprocessor, which is the fastest on an H200 by a little. Asking L2 for
+// the rows after the first while waiting was tried and costs up to a quarter.
 #include "prelude.cuh"
 
 #ifndef BATCH
-#define BATCH 8
+#define BATCH 4
 #endif
 #ifndef WARPS
 #define WARPS 16
-#endif
-
-#ifndef AHEAD
-#define AHEAD 0
 #endif
 
 constexpr int LANE_ACTS = 16 / sizeof(act);
@@ -25,13 +22,6 @@ constexpr int LANE_ACTS = 16 / sizeof(act);
 // Flags of the epilogue.
 constexpr int ACCUMULATE = 1;  // adds to out
 constexpr int OUT_F32 = 2;     // out is F32, else act
-
-// Asks L2 for bytes that will be read soon; both a multiple of 16.
-__device__ __forceinline__ void prefetch_l2(const void* address, u32 bytes) {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(address), "r"(bytes));
-#endif
-}
 
 __device__ __forceinline__ float dot(const uint4& w, const uint4& x, float sum) {
     const u32 a[4] = {w.x, w.y, w.z, w.w}, b[4] = {x.x, x.y, x.z, x.w};
@@ -75,9 +65,6 @@ __device__ __forceinline__ void gemv(void* out, const act* x, const act* w, cons
     uint4 next[BATCH];
     if (row < n) {
         load_batch(next, weights + (i64)row * chunks, lane, chunks);
-    }
-    if (AHEAD > 0 && lane > 0 && lane <= AHEAD && row + lane * stride < n) {
-        prefetch_l2(weights + (i64)(row + lane * stride) * chunks, chunks * 16);
     }
     wait_for_previous();
     allow_next();
@@ -127,22 +114,22 @@ __device__ __forceinline__ void gemv(void* out, const act* x, const act* w, cons
     }
 }
 
-extern "C" __global__ void __launch_bounds__(WARPS * 32)
+extern "C" __global__ void __launch_bounds__(WARPS * 32, 2)
 linear_gemv_1(void* out, const act* x, const act* w, const float* bias, int n, int k, int flags) {
     gemv<1>(out, x, w, bias, n, k, flags);
 }
 
-extern "C" __global__ void __launch_bounds__(WARPS * 32)
+extern "C" __global__ void __launch_bounds__(WARPS * 32, 2)
 linear_gemv_2(void* out, const act* x, const act* w, const float* bias, int n, int k, int flags) {
     gemv<2>(out, x, w, bias, n, k, flags);
 }
 
-extern "C" __global__ void __launch_bounds__(WARPS * 32)
+extern "C" __global__ void __launch_bounds__(WARPS * 32, 2)
 linear_gemv_3(void* out, const act* x, const act* w, const float* bias, int n, int k, int flags) {
     gemv<3>(out, x, w, bias, n, k, flags);
 }
 
-extern "C" __global__ void __launch_bounds__(WARPS * 32)
+extern "C" __global__ void __launch_bounds__(WARPS * 32, 2)
 linear_gemv_4(void* out, const act* x, const act* w, const float* bias, int n, int k, int flags) {
     gemv<4>(out, x, w, bias, n, k, flags);
 }

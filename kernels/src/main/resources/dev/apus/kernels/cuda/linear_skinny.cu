@@ -1,4 +1,4 @@
-// Linear layers of up to 8 * TILES rows on tensor cores: out[rows, n] (=|+=) x[rows, k] W[n, k]^T + bias, bf16. Bound by reading W once.
+// Linear layers of up to 8 * TILES rows on tensor cores, x of any size: out[rows, n] (=|+=) x[rows, k] W[n, k]^T + bias, bf16. Bound by reading W once.
 //
 // W is the M = 16 operand of mma.m16n8k16 and the rows of x are its columns. A block streams tiles of TILE_N rows of W, and x with them,
 // through STAGES stages of shared memory; the first stages of W are requested before the kernels in front have finished, since nothing
@@ -18,22 +18,22 @@
 #define TILES 1
 #endif
 #ifndef CLUSTER
-#define CLUSTER 4
+#define CLUSTER 2
 #endif
 #ifndef WARPS_N
 #define WARPS_N 4
 #endif
 #ifndef WARP_TILES
-#define WARP_TILES 2
+#define WARP_TILES 1
 #endif
 #ifndef WARPS_K
-#define WARPS_K 2
+#define WARPS_K 4
 #endif
 #ifndef STAGES
-#define STAGES 6
+#define STAGES 4
 #endif
 #ifndef STAGE_K
-#define STAGE_K 64
+#define STAGE_K 128
 #endif
 
 constexpr int ACCUMULATE = 1;  // adds to out
