@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipException;
@@ -107,6 +108,13 @@ final class ModelArchive implements AutoCloseable {
             }
         }
         return files;
+    }
+
+    /** Entries whose name without folders matches. */
+    List<String> names(Pattern base) {
+        return entries.keySet().stream()
+                .filter(name -> base.matcher(Names.base(name)).matches())
+                .toList();
     }
 
     /** The bytes that {@code names} say they will have. */

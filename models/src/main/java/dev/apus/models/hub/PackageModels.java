@@ -186,7 +186,7 @@ final class PackageModels {
     }
 
     /** Removes what a killed process left; its lock is ours now, so nobody works there. */
-    private static void sweep(Path folder) throws IOException {
+    static void sweep(Path folder) throws IOException {
         List<Path> left;
         try (Stream<Path> files = Files.list(folder)) {
             left = files.filter(f -> f.getFileName().toString().startsWith("tmp-"))
@@ -197,7 +197,7 @@ final class PackageModels {
         }
     }
 
-    private static void deleteTree(Path folder) throws IOException {
+    static void deleteTree(Path folder) throws IOException {
         if (!Files.exists(folder)) {
             return;
         }

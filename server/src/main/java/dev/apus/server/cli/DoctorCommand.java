@@ -29,8 +29,19 @@ final class DoctorCommand implements Callable<Integer> {
     @Option(names = "--no-model", description = "Look at the machine only.")
     private boolean noModel;
 
+    @Option(
+            names = "--fetch-cuda",
+            description = {
+                "First fetch NVIDIA's NVRTC and cuBLASLt, which the CUDA backend needs besides the driver,",
+                "from a Maven repository into Apus' cache folder: a download of 2 GB."
+            })
+    private boolean fetchCuda;
+
     @Override
     public Integer call() {
+        if (fetchCuda) {
+            CudaReport.fetch(System.out);
+        }
         OperatingSystemMXBean system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
         row("apus", Version.current());
         row("java", System.getProperty("java.vm.name") + " " + Runtime.version());
@@ -45,7 +56,7 @@ final class DoctorCommand implements Callable<Integer> {
                         + gibibytes(Runtime.getRuntime().maxMemory()));
         try (Backend backend = engine.openBackend()) {
             row("backend", backend.description());
-            row("cuda", "this version has no CUDA backend");
+            CudaReport.print(DoctorCommand::row);
             row("free memory", gibibytes(backend.freeMemory()));
             if (!noModel) {
                 return tellModel(backend);

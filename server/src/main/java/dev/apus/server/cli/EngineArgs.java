@@ -3,6 +3,7 @@ package dev.apus.server.cli;
 import dev.apus.kernels.Backend;
 import dev.apus.kernels.cpu.CpuBackend;
 import dev.apus.kernels.cpu.CpuOptions;
+import dev.apus.kernels.cuda.CudaSupport;
 import dev.apus.scheduler.EngineOptions;
 import picocli.CommandLine.Option;
 
@@ -113,11 +114,24 @@ final class EngineArgs {
                 seed);
     }
 
-    /** Opens the device; the caller closes it. */
+    /**
+     * Opens the device; the caller closes it.
+     *
+     * @throws UserException if CUDA is demanded and cannot be used, with what to do
+     */
     Backend openBackend() {
         if (backend == BackendChoice.cuda) {
-            throw new UserException("--backend cuda: this version of Apus has no CUDA backend yet; use cpu or auto");
+            String obstacle = CudaSupport.obstacle();
+            if (obstacle != null) {
+                throw new UserException("--backend cuda: " + obstacle);
+            }
+            return openCuda();
         }
         return CpuBackend.create(new CpuOptions(kernels, threads));
+    }
+
+    /** Opens the GPU, which nothing is known to stand in the way of. */
+    private static Backend openCuda() {
+        throw new UserException("--backend cuda: this version of Apus has no CUDA backend yet; use cpu or auto");
     }
 }

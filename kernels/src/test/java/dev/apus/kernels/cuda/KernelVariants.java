@@ -1,0 +1,185 @@
+package dev.apus.kernels.cuda;
+
+import dev.apus.kernels.DType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Which ways each kernel source is compiled at run time, for the check without a GPU. A new source, and a new set of defines that Java
+ * asks for, is entered here.
+ */
+final class KernelVariants {
+    /** All architectures that must compile. */
+    static final List<String> ARCHITECTURES = List.of("sm_80", "sm_89", "sm_90a");
+
+    /**
+     * One way to compile a source.
+     *
+     * @param hot whether its kernels must neither spill registers nor use local memory
+     * @param architectures those that the variant is used on
+     */
+    record Variant(KernelSource source, boolean hot, List<String> architectures) {}
+
+    private enum Types {
+        BF16(DType.BF16, DType.BF16),
+        BF16_FP8(DType.BF16, DType.F8_E4M3),
+        F32(DType.F32, DType.F32);
+
+        private final DType activation;
+        private final DType kv;
+
+        Types(DType activation, DType kv) {
+            this.activation = activation;
+            this.kv = kv;
+        }
+    }
+
+    private final List<Variant> all = new ArrayList<>();
+
+    KernelVariants() {}
+
+    /** The variants of a source; empty if it has not been entered. Entries without a source do no harm. */
+    static List<Variant> of(String resource) {
+        KernelVariants variants = new KernelVariants();
+        variants.list();
+        return variants.all.stream()
+                .filter(v -> v.source().resource().equals(resource))
+                .toList();
+    }
+
+    private void list() {
+        attention();
+        linear();
+        mixture();
+        for (Types types : Types.values()) {
+            add("probe.cu", types, false);
+        }
+    }
+
+    private void add(String resource, Types types, boolean hot, Object... defines) {
+        add(resource, types, hot, ARCHITECTURES, defines);
+    }
+
+    private void add(String resource, Types types, boolean hot, List<String> architectures, Object... defines) {
+        // fp8 conversions are instructions from sm_89 on
+        List<String> able = types == Types.BF16_FP8
+                ? architectures.stream()
+                        .filter(a -> !Set.of("sm_80").contains(a))
+                        .toList()
+                : architectures;
+        all.add(new Variant(
+                new KernelSource(resource, KernelContext.defines(types.activation, types.kv, defines)), hot, able));
+    }
+
+    /** As AttentionTiling chooses: rings of three pages, four of fp8; one block a multiprocessor for wide heads. */
+    private void attention() {
+        for (Types types : Types.values()) {
+            add("attention_any.cu", types, false);
+        }
+        add("attention_prefill_wgmma.cu", Types.BF16, true, List.of("sm_90a"));
+        for (Types types : List.of(Types.BF16, Types.BF16_FP8)) {
+            for (int headDim : List.of(64, 96, 128, 256)) {
+                int stages = types == Types.BF16_FP8 ? 4 : 3;
+                int blocks = headDim <= 128 ? 2 : 1;
+                add(
+                        "attention_decode.cu",
+                        types,
+                        true,
+                        "HEAD_DIM",
+                        headDim,
+                        "WARPS",
+                        4,
+                        "STAGES",
+                        stages,
+                        "BLOCKS",
+                        blocks);
+                add("attention_prefill.cu", types, true, "HEAD_DIM", headDim);
+            }
+        }
+    }
+
+    /** As LinearPlan's variants: clusters need Hopper. */
+    private void linear() {
+        for (Types types : List.of(Types.BF16, Types.F32)) {
+            add("linear_any.cu", types, false);
+            add("linear_gemv.cu", types, types == Types.BF16);
+        }
+        for (int tiles = 1; tiles <= 4; tiles *= 2) {
+            if (tiles <= 2) {
+                few(List.of("sm_90a"), tiles, 2, 4, 4);
+                few(ARCHITECTURES, tiles, 1, 1, 16);
+            }
+            skinny(List.of("sm_90a"), tiles, 2, 4);
+            skinny(ARCHITECTURES, tiles, 1, 2);
+        }
+    }
+
+    private void few(List<String> architectures, int tiles, int cluster, int warpsN, int warpsK) {
+        add(
+                "linear_few.cu",
+                Types.BF16,
+                true,
+                architectures,
+                "TILES",
+                tiles,
+                "CLUSTER",
+                cluster,
+                "WARPS_N",
+                warpsN,
+                "WARPS_K",
+                warpsK,
+                "STAGES",
+                4);
+    }
+
+    private void skinny(List<String> architectures, int tiles, int cluster, int warpsN) {
+        add(
+                "linear_skinny.cu",
+                Types.BF16,
+                true,
+                architectures,
+                "TILES",
+                tiles,
+                "CLUSTER",
+                cluster,
+                "WARPS_N",
+                warpsN,
+                "WARP_TILES",
+                1,
+                "WARPS_K",
+                4,
+                "STAGES",
+                4,
+                "STAGE_K",
+                128);
+    }
+
+    /** As GemmTile's tilings. */
+    private void mixture() {
+        add("moe.cu", Types.BF16, false);
+        add("moe.cu", Types.F32, false);
+        gemm(16, 64, 1, 4, 8);
+        gemm(32, 128, 1, 4, 4);
+        gemm(64, 128, 2, 4, 4);
+        gemm(128, 128, 2, 4, 3);
+        gemm(128, 256, 2, 4, 3);
+    }
+
+    private void gemm(int rows, int columns, int warpsM, int warpsN, int stages) {
+        add(
+                "gemm.cu",
+                Types.BF16,
+                true,
+                "BM",
+                rows,
+                "BN",
+                columns,
+                "WARPS_M",
+                warpsM,
+                "WARPS_N",
+                warpsN,
+                "STAGES",
+                stages);
+    }
+}
