@@ -49,9 +49,9 @@ record LinearVariant(boolean resident, int cluster, int warpsN, int warpTiles, i
     /** Dynamic shared memory of a block for x of {@code 8 * tiles} rows and {@code k} columns: as the sources lay it out. */
     long sharedBytes(int tiles, int k) {
         long columns = (long) COLUMNS * tiles;
-        long partial = 4 * cluster * warpsK * columns * (tileRows() / cluster + 4);
+        long partial = 4L * cluster * warpsK * columns * (tileRows() / cluster + 4);
         if (!resident) {
-            return stages * (tileRows() + columns) * 2 * stageK + partial;
+            return stages * (tileRows() + columns) * 2L * stageK + partial;
         }
         long slice = Math.ceilDiv(Math.ceilDiv(k, stageK), cluster);
         long ring = (long) warpsN * warpsK * stages * TENSOR_ROWS * stageK * 2;
