@@ -1,7 +1,7 @@
 // Attention of a few query rows over a paged cache: decoding. Bound by the bytes of the cache, so all that matters is to keep enough of
 // them in flight: every warp streams pages of its own through its own ring of shared memory with asynchronous copies, and no warp
 // waits for another before the end. The query heads of a kv head, times up to 16 / group tokens of the sequence, are the 16 rows of a
-// tensor core tile. Long sequences are split over several blocks (work items, built on the host), whose partial results the block that
+// tensor core tile; a few more tokens than that are several items. Long sequences are split over several blocks (work items, built on the host), whose partial results the block that
 // arrives last merges (flash decoding).
 //
 // Defines: HEAD_DIM, WARPS, STAGES (pages in flight per warp), BLOCKS (blocks per multiprocessor to fit registers to), KV_FP8.
@@ -11,16 +11,16 @@ constexpr int ROWS = 16;
 constexpr int THREADS = WARPS * 32;
 constexpr int MERGE_STRIDE = HEAD_DIM + 8;  // floats of a row: 8 rows of a store fall into different banks
 
-// Mirrors AttentionPlan: one chunk of one sequence's keys.
+// Mirrors AttentionPlan: one chunk of the keys that a few tokens of one sequence see.
 struct Item {
-    int first_query;     // row of qkv of the sequence's first token in this step
-    int queries;         // tokens, queries * group <= 16
+    int first_query;     // row of qkv of the first token
+    int queries;         // tokens, queries * group <= 16, | tokens of the sequence in this step that come before them << 8
     int first_position;  // of the first token
     int block_start;     // of the sequence, in block_ids
     int kv_from;         // multiple of 16
-    int kv_to;           // multiple of 16, or the sequence's length
-    int first_part;      // of the sequence, in the scratch; -1: this is the only chunk
-    int part;            // of the sequence's parts: index | count << 16
+    int kv_to;           // multiple of 16, or the last token's position + 1
+    int first_part;      // of these tokens, in the scratch; -1: this is the only chunk
+    int part;            // of these tokens' parts: index | count << 16
 };
 
 __device__ __forceinline__ void store_pair(act* out, float2 v) {
@@ -30,26 +30,45 @@ __device__ __forceinline__ void store_pair(act* out, float2 v) {
 // Combines the parts of a sequence's chunks for one kv head. All threads of a block take part.
 __device__ __forceinline__ void merge_parts(act* out, const float* part_out, const float* part_lse, int first_query, int rows,
     int first_part, int parts, int heads, int kv_heads, int kv_head, int threads) {
+    constexpr int BATCH = 16;
     const int group = heads / kv_heads;
     for (int i = threadIdx.x; i < rows * (HEAD_DIM / 4); i += threads) {
         const int row = i / (HEAD_DIM / 4), column = i % (HEAD_DIM / 4) * 4;
         const i64 step = (i64)kv_heads * ROWS;
         const i64 first = (i64)first_part * step + kv_head * ROWS + row;
-        float highest = minus_infinity();
-#pragma unroll 8
-        for (int p = 0; p < parts; p++) {
-            highest = fmaxf(highest, __ldcg(part_lse + first + p * step));
-        }
-        float total = 0, x = 0, y = 0, z = 0, w = 0;
-#pragma unroll 8
-        for (int p = 0; p < parts; p++) {
-            const float weight = exp2_approx(__ldcg(part_lse + first + p * step) - highest);
-            const float4 v = __ldcg((const float4*)(part_out + (first + p * step) * HEAD_DIM + column));
-            total += weight;
-            x += weight * v.x;
-            y += weight * v.y;
-            z += weight * v.z;
-            w += weight * v.w;
+        // One pass with a running maximum, so that the loads of many parts are under way at once.
+        float highest = minus_infinity(), total = 0, x = 0, y = 0, z = 0, w = 0;
+        for (int p = 0; p < parts; p += BATCH) {
+            float4 v[BATCH];
+            float lse[BATCH];
+#pragma unroll
+            for (int k = 0; k < BATCH; k++) {
+                const i64 at = first + min(p + k, parts - 1) * step;
+                lse[k] = p + k < parts ? __ldcg(part_lse + at) : minus_infinity();
+                v[k] = __ldcg((const float4*)(part_out + at * HEAD_DIM + column));
+            }
+            float top = highest;
+#pragma unroll
+            for (int k = 0; k < BATCH; k++) {
+                top = fmaxf(top, lse[k]);
+            }
+            const float base = top == minus_infinity() ? 0.0f : top;
+            const float correction = exp2_approx(highest - base);
+            highest = top;
+            total *= correction;
+            x *= correction;
+            y *= correction;
+            z *= correction;
+            w *= correction;
+#pragma unroll
+            for (int k = 0; k < BATCH; k++) {
+                const float weight = exp2_approx(lse[k] - base);
+                total += weight;
+                x += weight * v[k].x;
+                y += weight * v[k].y;
+                z += weight * v[k].z;
+                w += weight * v[k].w;
+            }
         }
         const float inverse = 1.0f / total;
         act* to = out + ((i64)(first_query + row / group) * heads + kv_head * group + row % group) * HEAD_DIM + column;
@@ -72,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attention_decode(a
     const int4 item_low = items[2 * blockIdx.x], item_high = items[2 * blockIdx.x + 1];
     const Item item = {item_low.x, item_low.y, item_low.z, item_low.w, item_high.x, item_high.y, item_high.z, item_high.w};
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, kv_head = blockIdx.y;
-    const int group = heads / kv_heads, rows = item.queries * group;
+    const int group = heads / kv_heads, rows = (item.queries & 0xff) * group;
 
     // The ring of this warp: page i of the warp is page warp + WARPS * i of the chunk.
     const int first_page = item.kv_from / PAGE + warp;
@@ -100,9 +119,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attention_decode(a
         copy_commit();
     };
     // Pages that this step does not write can be fetched while the kernels before still run.
+    const int written_from = item.first_position - (item.queries >> 8);
 #pragma unroll
     for (int i = 0; i < STAGES - 1; i++) {
-        if ((first_page + WARPS * i + 1) * PAGE > item.first_position) {
+        if ((first_page + WARPS * i + 1) * PAGE > written_from) {
             wait_for_previous();
         }
         issue(i);
@@ -137,13 +157,18 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attention_decode(a
         __syncwarp();
         issue(i + STAGES - 1);
         const u32 page = ring + i % STAGES * 2 * PAGE_BYTES;
-        float score[2][4] = {};
+        // Even and odd steps apart: a chain of products half as long.
+        float score[2][4] = {}, odd[2][4] = {};
 #pragma unroll
         for (int step = 0; step < DIM_STEPS; step++) {
             u32 b[4];
             load_keys(b, page, step, lane);
-            multiply(score[0], query[step], b[0], b[1]);
-            multiply(score[1], query[step], b[2], b[3]);
+            multiply(step & 1 ? odd[0] : score[0], query[step], b[0], b[1]);
+            multiply(step & 1 ? odd[1] : score[1], query[step], b[2], b[3]);
+        }
+#pragma unroll
+        for (int j = 0; j < 8; j++) {
+            score[j >> 2][j & 3] += odd[j >> 2][j & 3];
         }
         const int token = (first_page + WARPS * i) * PAGE + 2 * (lane & 3);
         float correction[2];
@@ -260,15 +285,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attention_decode(a
         return;
     }
     __shared__ bool last;
-    __threadfence();
     __syncthreads();
     if (threadIdx.x == 0) {
+        // Release: what all threads of this block stored before the barrier; acquire: what the other blocks released.
         int* counter = arrived + item.first_part * kv_heads + kv_head;
-        last = atomicAdd(counter, 1) == parts - 1;
+        int before;
+        asm volatile("atom.add.acq_rel.gpu.global.s32 %0, [%1], 1;" : "=r"(before) : "l"(counter) : "memory");
+        last = before == parts - 1;
         if (last) {
             *counter = 0;
         }
-        __threadfence();
     }
     __syncthreads();
     if (last) {
@@ -285,6 +311,6 @@ extern "C" __global__ void __launch_bounds__(128) attention_merge(act* __restric
     const int4 high = mine ? items[2 * blockIdx.x + 1] : make_int4(0, 0, -1, 0);
     wait_for_previous();
     if (high.z >= 0 && (high.w & 0xffff) == 0) {
-        merge_parts(out, part_out, part_lse, low.x, low.y * (heads / kv_heads), high.z, high.w >> 16, heads, kv_heads, blockIdx.y, 128);
+        merge_parts(out, part_out, part_lse, low.x, (low.y & 0xff) * (heads / kv_heads), high.z, high.w >> 16, heads, kv_heads, blockIdx.y, 128);
     }
 }
