@@ -10,7 +10,10 @@ import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A source file of kernels with the constants it is compiled with.
@@ -19,7 +22,7 @@ import java.util.TreeMap;
  * @param defines preprocessor names and values, sorted; an empty value defines the name only
  */
 record KernelSource(String resource, Map<String, String> defines) {
-    private static final String PRELUDE = "prelude.cuh";
+    private static final Pattern INCLUDE = Pattern.compile("^#include \"([^\"]+)\"", Pattern.MULTILINE);
 
     KernelSource {
         defines = Collections.unmodifiableMap(new TreeMap<>(defines));
@@ -33,6 +36,25 @@ record KernelSource(String resource, Map<String, String> defines) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
             throw new UncheckedIOException("the kernel source " + resource + " cannot be read", e);
+        }
+    }
+
+    /** Names and texts of all that a source includes, directly or not. */
+    private static SortedMap<String, String> headers(String source) {
+        SortedMap<String, String> headers = new TreeMap<>();
+        collectHeaders(source, headers);
+        return headers;
+    }
+
+    private static void collectHeaders(String source, SortedMap<String, String> headers) {
+        Matcher include = INCLUDE.matcher(source);
+        while (include.find()) {
+            String name = include.group(1);
+            if (!headers.containsKey(name)) {
+                String header = text(name);
+                headers.put(name, header);
+                collectHeaders(header, headers);
+            }
         }
     }
 
@@ -50,8 +72,12 @@ record KernelSource(String resource, Map<String, String> defines) {
         // Lengths keep texts apart: no two different inputs give the same bytes.
         StringBuilder all = new StringBuilder();
         List<String> parts = new ArrayList<>(options(architecture));
-        parts.add(text(PRELUDE));
-        parts.add(text(resource));
+        String source = text(resource);
+        headers(source).forEach((name, header) -> {
+            parts.add(name);
+            parts.add(header);
+        });
+        parts.add(source);
         for (String part : parts) {
             all.append(part.length()).append('\n').append(part).append('\n');
         }
@@ -69,7 +95,8 @@ record KernelSource(String resource, Map<String, String> defines) {
     Nvrtc.Compiled compile(String architecture, String... more) {
         List<String> options = options(architecture);
         options.addAll(List.of(more));
-        Nvrtc.Compiled compiled = Nvrtc.compile(text(resource), resource, Map.of(PRELUDE, text(PRELUDE)), options);
+        String source = text(resource);
+        Nvrtc.Compiled compiled = Nvrtc.compile(source, resource, headers(source), options);
         if (compiled.cubin() == null) {
             throw new IllegalStateException("the kernels of " + this + " do not compile for " + architecture
                     + " with NVRTC " + Nvrtc.version() + ":\n" + compiled.log());

@@ -99,8 +99,7 @@ final class RopeKernels implements AutoCloseable {
     }
 
     private Kernel compile(Variant variant) {
-        Map<String, String> defines =
-                context.defines("HEAD_DIM", variant.headDim(), "ROTARY_DIM", variant.rotaryDim());
+        Map<String, String> defines = context.defines("HEAD_DIM", variant.headDim(), "ROTARY_DIM", variant.rotaryDim());
         if (variant.interleaved()) {
             defines.put("INTERLEAVED", "1");
         }

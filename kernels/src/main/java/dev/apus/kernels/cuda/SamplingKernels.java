@@ -112,9 +112,7 @@ final class SamplingKernels implements AutoCloseable {
      */
     SamplingBlock.Plan write(SamplingBatch batch, int logitRows, MemorySegment pinned) {
         SamplingBlock.Plan plan = SamplingBlock.write(batch, logitRows, vocab, pinned);
-        if (plan.rows() > maxRows
-                || plan.parameterBytes() > maxParameterBytes
-                || plan.resultBytes() > maxResultBytes) {
+        if (plan.rows() > maxRows || plan.parameterBytes() > maxParameterBytes || plan.resultBytes() > maxResultBytes) {
             throw new IllegalArgumentException("sampling of " + plan + " exceeds " + maxRows + " rows, "
                     + maxParameterBytes + " bytes of parameters or " + maxResultBytes + " bytes of results");
         }
