@@ -354,11 +354,13 @@ __device__ __forceinline__ void sample_row(Team& team, const Args& args, int i) 
     const u64 raw = load_row<true>(team, logits, args.vocab);
     u64 best = raw;
     u32 key = (u32)(best >> 32);
-    const bool first = team.rank == 0 && threadIdx.x == 0;
-    if (key >= INFINITE || (row.logprobs >= 0 && key <= ordered(-infinity()))) {
-        if (first) {
-            publish(args, i, 0, true, 0.0f, 0);
+    const auto finish = [&](int id, bool corrupted, float logprob, u32 rank) {
+        if (team.rank == 0 && threadIdx.x == 0) {
+            publish(args, i, id, corrupted, logprob, rank);
         }
+    };
+    if (key >= INFINITE || (row.logprobs >= 0 && key <= ordered(-infinity()))) {
+        finish(0, true, 0.0f, 0);
         return;
     }
     float sum = 0.0f;
@@ -378,9 +380,7 @@ __device__ __forceinline__ void sample_row(Team& team, const Args& args, int i) 
         }
         if (key <= ordered(-infinity())) {
             // Every token is banned: there is nothing to draw.
-            if (first) {
-                publish(args, i, 0, true, 0.0f, 0);
-            }
+            finish(0, true, 0.0f, 0);
             return;
         }
         // A bias may be +infinity: it forces its token.
@@ -393,9 +393,7 @@ __device__ __forceinline__ void sample_row(Team& team, const Args& args, int i) 
         logprob = value - sum;
         rank = id == id_of(raw) ? 1 : rank_of(team, logits, value, id);
     }
-    if (first) {
-        publish(args, i, id, false, logprob, rank);
-    }
+    finish(id, false, logprob, rank);
 }
 
 // Rows of any kind. Grid: CLUSTER * min(count, row blocks). Dynamic shared memory: a slice if RESIDENT, then its marks.

@@ -62,7 +62,7 @@ __device__ __forceinline__ int below_top_k(Team& team, u32 k, u32& above) {
 #pragma unroll
         for (int q = 0; q < PIVOTS; q++) {
             // The first guesses split the usual distributions; then even steps of bits, about even in the logarithm.
-            constexpr float WEIGHT[PIVOTS] = {1e-9f, 1e-7f, 1e-5f, 1e-4f, 1e-3f, 1e-2f, 6e-2f, 3e-1f};
+            constexpr float WEIGHT[PIVOTS] = {2e-5f, 2e-4f, 2e-3f, 1e-2f, 6e-2f, 3e-1f};
             pivot[q] = first ? __float_as_int(WEIGHT[q]) : low + (int)((u64)(u32)(high - low) * (q + 1) / (PIVOTS + 1));
         }
         first = false;

@@ -11,7 +11,7 @@
 
 constexpr int WARPS = THREADS / 32;
 // Values that a pass over a row counts above, at most.
-constexpr int PIVOTS = 8;
+constexpr int PIVOTS = 6;
 // Tokens that are sorted in the shared memory of a cluster's first block: few enough to compare all pairs.
 constexpr int LIST = 256;
 // Ordered key of +infinity.
