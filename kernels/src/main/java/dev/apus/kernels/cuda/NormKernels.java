@@ -104,7 +104,7 @@ final class NormKernels implements AutoCloseable {
         int units = width % 8 == 0 ? width / 8 : width;
         int each = rows >= MANY_ROWS ? 2 : 1;
         int threads = (units + each - 1) / each;
-        return Math.clamp((threads + 31) / 32 * 32, 32, 1024);
+        return Math.min(1024, Math.max(1, (threads + 31) / 32) * 32);
     }
 
     @Override

@@ -125,8 +125,8 @@ final class SamplingKernels implements AutoCloseable {
      * @param logits F32 {@code [rows, vocab]}
      * @param parameters device address of the uploaded block
      * @param results device address of the result block, {@code plan.resultBytes()} bytes
-     * @param sampled device address of the ids, {@code [plan.rows()]}; when launched it holds those of the step before, to which
-     *     histories may refer
+     * @param sampled device address of room for ids of the most rows of a batch, of which {@code plan.rows()} are written; when
+     *     launched it holds those of the step before, to which histories may refer
      */
     void launch(Tensor logits, SamplingBlock.Plan plan, long parameters, long results, long sampled) {
         if (plan.rows() == 0) {

@@ -3,7 +3,9 @@ package dev.apus.kernels.cuda;
 import dev.apus.kernels.DType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * Which ways each kernel source is compiled at run time, for the check without a GPU. A new source, and a new set of defines that Java
@@ -54,7 +56,39 @@ final class KernelVariants {
         mixture();
         for (Types types : Types.values()) {
             add("probe.cu", types, false);
+            // float32 is for small models and tests: a wide row may spill there
+            add("norm.cu", types, types != Types.F32);
+            add("pointwise.cu", types, true);
+            rope(types);
         }
+        sampling();
+    }
+
+    private void rope(Types types) {
+        add("rope.cu", types, true, "HEAD_DIM", 128, "ROTARY_DIM", 128);
+        if (types == Types.BF16) {
+            add("rope.cu", types, true, "HEAD_DIM", 64, "ROTARY_DIM", 0);
+            add("rope.cu", types, true, "HEAD_DIM", 256, "ROTARY_DIM", 64, "INTERLEAVED", 1);
+            add("rope.cu", types, true, "HEAD_DIM", 21, "ROTARY_DIM", 10, "ROPE_FIRST", 1);
+        }
+    }
+
+    /** Logits are float32 whatever the types. A rare path of the cluster's kernel spills a word or two. */
+    private void sampling() {
+        List<String> clusters = List.of("sm_90a");
+        List<String> alone = List.of("sm_80", "sm_89");
+        for (int resident = 0; resident <= 1; resident++) {
+            add("sampling.cu", clusters, "CLUSTER", 8, "THREADS", 512, "RESIDENT", resident);
+            add("sampling.cu", alone, "CLUSTER", 1, "THREADS", 1024, "RESIDENT", resident);
+        }
+    }
+
+    private void add(String resource, List<String> architectures, Object... defines) {
+        Map<String, String> named = new TreeMap<>();
+        for (int i = 0; i < defines.length; i += 2) {
+            named.put(String.valueOf(defines[i]), String.valueOf(defines[i + 1]));
+        }
+        all.add(new Variant(new KernelSource(resource, named), false, architectures));
     }
 
     private void add(String resource, Types types, boolean hot, Object... defines) {
