@@ -43,6 +43,7 @@ public final class CudaBackend implements Backend {
     private @Nullable WeightUploader uploader;
     /** Id of the thread that the device is current in. */
     private long current;
+
     private @Nullable CudaTensor logits;
 
     private CudaBackend(CudaOptions options) {

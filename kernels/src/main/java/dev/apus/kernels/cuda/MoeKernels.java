@@ -8,7 +8,7 @@ import dev.apus.kernels.cuda.ffi.CudaLaunch;
 import java.lang.foreign.ValueLayout;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
+
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,7 +41,7 @@ final class MoeKernels implements AutoCloseable {
 
     private final KernelContext context;
     private final LinearKernels kernels;
-    private final Map<MoeWeights, Tables> tables = new IdentityHashMap<>();
+    private final IdentityHashMap<MoeWeights, Tables> tables = new IdentityHashMap<>();
     private final long unit;
     private long memory;
     private long memoryBytes;
@@ -172,7 +172,7 @@ final class MoeKernels implements AutoCloseable {
                 .i32(shape.topK())
                 .i32(shape.intermediate())
                 .i32(hidden)
-                .i32(shape.activation().ordinal());
+                .i32(PointwiseKernels.number(shape.activation()));
         launch("moe_gate_up", tile, tiles, shape.intermediate(), 2);
     }
 

@@ -164,7 +164,7 @@ final class PointwiseKernels implements AutoCloseable {
     }
 
     /** The kernels' number of an activation. */
-    private static int number(Activation kind) {
+    static int number(Activation kind) {
         return switch (kind) {
             case SILU -> 0;
             case GELU -> 1;

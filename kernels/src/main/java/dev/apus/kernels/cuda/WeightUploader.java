@@ -57,7 +57,11 @@ final class WeightUploader implements AutoCloseable {
      *
      * @param type F32 or BF16; rounds to nearest even
      */
-    void upload(HostTensor source, DType type, long address) {
+    void upload(HostTensor given, DType type, long address) {
+        // Its memory may belong to the caller's thread. The workers are done with it when this returns, so they may see it.
+        MemorySegment data = given.data();
+        HostTensor source = new HostTensor(
+                given.dtype(), given.shape(), MemorySegment.ofAddress(data.address()).reinterpret(data.byteSize()));
         long elements = source.elements();
         long perChunk = CHUNK_BYTES / type.byteSize(1) / PIECE * PIECE;
         List<Future<?>> chunks = new ArrayList<>();
@@ -66,8 +70,16 @@ final class WeightUploader implements AutoCloseable {
             long count = Math.min(perChunk, elements - from);
             chunks.add(workers.submit(() -> chunk(source, type, first, count, address + type.byteSize(first))));
         }
+        RuntimeException fault = null;
         for (Future<?> chunk : chunks) {
-            get(chunk);
+            try {
+                get(chunk);
+            } catch (RuntimeException e) {
+                fault = e;
+            }
+        }
+        if (fault != null) {
+            throw fault;
         }
     }
 

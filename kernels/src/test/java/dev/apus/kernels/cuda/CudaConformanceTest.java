@@ -152,7 +152,7 @@ class CudaConformanceTest {
                         kernel.run(
                                 backend.kernels(),
                                 target,
-                                Floats.activations(backend, wide, rows, 2 * width),
+                                Floats.activations(backend, wide, rows, 2L * width),
                                 Floats.tensor(backend, gate, rows, 1),
                                 rows);
                         results.add(Floats.values(backend, target));
@@ -291,7 +291,8 @@ class CudaConformanceTest {
                 List<HostTensor> up = new ArrayList<>();
                 List<HostTensor> down = new ArrayList<>();
                 for (int e = 0; e < experts; e++) {
-                    up.add(host(arena, type.round(Floats.random(random, 2 * inner * hidden, 0.2f)), 2 * inner, hidden));
+                    up.add(host(
+                            arena, type.round(Floats.random(random, 2 * inner * hidden, 0.2f)), 2L * inner, hidden));
                     down.add(host(arena, type.round(Floats.random(random, hidden * inner, 0.2f)), hidden, inner));
                 }
                 for (boolean first : new boolean[] {true, false}) {

@@ -1,7 +1,6 @@
 package dev.apus.server.cli;
 
 import dev.apus.kernels.Backend;
-import dev.apus.kernels.DType;
 import dev.apus.kernels.cpu.CpuBackend;
 import dev.apus.kernels.cpu.CpuOptions;
 import dev.apus.kernels.cuda.CudaSupport;
@@ -172,17 +171,22 @@ final class EngineArgs {
             return CudaBackend.create(cudaOptions());
         }
         if (backend == BackendChoice.cuda) {
-            String obstacle = CudaSupport.obstacle();
-            if (obstacle != null) {
-                throw new UserException("--backend cuda: " + obstacle);
-            }
-            return openCuda();
+            throw new UserException("--backend cuda: " + obstacle);
+        }
+        if (backend == BackendChoice.auto && CudaSupport.hasDriver()) {
+            LOG.warn("the GPU is not used, the model runs on the CPU: {}", obstacle);
+        }
+        if (gpuMemoryUtilization != null) {
+            throw new UserException("--gpu-memory-utilization: the cpu backend shares the machine's memory with other"
+                    + " programs; leave it out, or set --kv-cache-memory-bytes");
         }
         return CpuBackend.create(new CpuOptions(kernels, threads));
     }
 
-    /** Opens the GPU, which nothing is known to stand in the way of. */
-    private static Backend openCuda() {
-        throw new UserException("--backend cuda: this version of Apus has no CUDA backend yet; use cpu or auto");
+    private CudaOptions cudaOptions() {
+        DType activations = dtype == EngineOptions.ComputeType.FLOAT32 ? DType.F32 : DType.BF16;
+        DType kv = kvCacheDtype == EngineOptions.KvType.FP8 ? DType.F8_E4M3 : activations;
+        int sequences = maxNumSeqs > 0 ? maxNumSeqs : EngineOptions.CUDA_SEQUENCES;
+        return new CudaOptions(0, activations, kv, enforceEager ? 0 : sequences);
     }
 }
