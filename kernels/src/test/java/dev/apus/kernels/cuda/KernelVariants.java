@@ -113,7 +113,7 @@ final class KernelVariants {
         }
         add("attention_prefill_wgmma.cu", Types.BF16, true, List.of("sm_90a"));
         for (Types types : List.of(Types.BF16, Types.BF16_FP8)) {
-            for (int headDim : List.of(64, 96, 128, 256)) {
+            for (int headDim : List.of(64, 128, 256)) {
                 int stages = types == Types.BF16_FP8 ? 4 : 3;
                 int blocks = headDim <= 128 ? 2 : 1;
                 add(
@@ -128,7 +128,9 @@ final class KernelVariants {
                         stages,
                         "BLOCKS",
                         blocks);
-                add("attention_prefill.cu", types, true, "HEAD_DIM", headDim);
+                if (types == Types.BF16 || headDim == 128) {
+                    add("attention_prefill.cu", types, true, "HEAD_DIM", headDim);
+                }
             }
         }
     }
@@ -193,18 +195,20 @@ final class KernelVariants {
     private void mixture() {
         add("moe.cu", Types.BF16, false);
         add("moe.cu", Types.F32, false);
-        gemm(16, 64, 1, 4, 8);
-        gemm(32, 128, 1, 4, 4);
-        gemm(64, 128, 2, 4, 4);
-        gemm(128, 128, 2, 4, 3);
-        gemm(128, 256, 2, 4, 3);
+        gemm(ARCHITECTURES, 16, 64, 1, 4, 8);
+        gemm(ARCHITECTURES, 32, 128, 1, 4, 4);
+        gemm(ARCHITECTURES, 64, 128, 2, 4, 4);
+        // The largest takes more shared memory than blocks of sm_89 have.
+        gemm(List.of("sm_89"), 128, 128, 2, 4, 3);
+        gemm(List.of("sm_80", "sm_90a"), 128, 256, 2, 4, 3);
     }
 
-    private void gemm(int rows, int columns, int warpsM, int warpsN, int stages) {
+    private void gemm(List<String> architectures, int rows, int columns, int warpsM, int warpsN, int stages) {
         add(
                 "gemm.cu",
                 Types.BF16,
                 true,
+                architectures,
                 "BM",
                 rows,
                 "BN",
