@@ -1,5 +1,6 @@
 package dev.apus.kernels.cuda;
 
+import dev.apus.kernels.Activation;
 import dev.apus.kernels.DType;
 import dev.apus.kernels.Linear;
 import dev.apus.kernels.MoeShape;
@@ -8,7 +9,6 @@ import dev.apus.kernels.cuda.ffi.CudaLaunch;
 import java.lang.foreign.ValueLayout;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,7 +41,7 @@ final class MoeKernels implements AutoCloseable {
 
     private final KernelContext context;
     private final LinearKernels kernels;
-    private final Map<MoeWeights, Tables> tables = new IdentityHashMap<>();
+    private final IdentityHashMap<MoeWeights, Tables> tables = new IdentityHashMap<>();
     private final long unit;
     private long memory;
     private long memoryBytes;
@@ -172,8 +172,19 @@ final class MoeKernels implements AutoCloseable {
                 .i32(shape.topK())
                 .i32(shape.intermediate())
                 .i32(hidden)
-                .i32(shape.activation().ordinal());
+                .i32(kind(shape.activation()));
         launch("moe_gate_up", tile, tiles, shape.intermediate(), 2);
+    }
+
+    /** The sources' number of an activation. */
+    private static int kind(Activation activation) {
+        return switch (activation) {
+            case SILU -> 0;
+            case GELU -> 1;
+            case GELU_TANH -> 2;
+            case RELU -> 3;
+            case RELU2 -> 4;
+        };
     }
 
     private void down(
