@@ -141,7 +141,7 @@ final class KernelVariants {
             add("linear_any.cu", types, false);
             add("linear_gemv.cu", types, types == Types.BF16);
         }
-        for (int tiles = 1; tiles <= 4; tiles *= 2) {
+        for (int tiles = 1; tiles <= 8; tiles *= 2) {
             if (tiles <= 2) {
                 few(List.of("sm_90a"), tiles, 2, 4, 4);
                 few(ARCHITECTURES, tiles, 1, 1, 16);
