@@ -10,7 +10,6 @@ import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -22,7 +21,7 @@ import java.util.regex.Pattern;
  * @param defines preprocessor names and values, sorted; an empty value defines the name only
  */
 record KernelSource(String resource, Map<String, String> defines) {
-    private static final Pattern INCLUDE = Pattern.compile("^#include \"([^\"]+)\"", Pattern.MULTILINE);
+    private static final Pattern INCLUDE = Pattern.compile("^#include \"([a-z0-9_]+\\.cuh)\"$", Pattern.MULTILINE);
 
     KernelSource {
         defines = Collections.unmodifiableMap(new TreeMap<>(defines));
@@ -39,21 +38,21 @@ record KernelSource(String resource, Map<String, String> defines) {
         }
     }
 
-    /** Names and texts of all that a source includes, directly or not. */
-    private static SortedMap<String, String> headers(String source) {
-        SortedMap<String, String> headers = new TreeMap<>();
-        collectHeaders(source, headers);
+    /** Names and texts of the files that the source includes, and those that these include. */
+    private static Map<String, String> headers(String source) {
+        Map<String, String> headers = new TreeMap<>();
+        addHeaders(source, headers);
         return headers;
     }
 
-    private static void collectHeaders(String source, SortedMap<String, String> headers) {
+    private static void addHeaders(String source, Map<String, String> headers) {
         Matcher include = INCLUDE.matcher(source);
         while (include.find()) {
             String name = include.group(1);
             if (!headers.containsKey(name)) {
                 String header = text(name);
                 headers.put(name, header);
-                collectHeaders(header, headers);
+                addHeaders(header, headers);
             }
         }
     }
@@ -73,10 +72,7 @@ record KernelSource(String resource, Map<String, String> defines) {
         StringBuilder all = new StringBuilder();
         List<String> parts = new ArrayList<>(options(architecture));
         String source = text(resource);
-        headers(source).forEach((name, header) -> {
-            parts.add(name);
-            parts.add(header);
-        });
+        parts.addAll(headers(source).values());
         parts.add(source);
         for (String part : parts) {
             all.append(part.length()).append('\n').append(part).append('\n');

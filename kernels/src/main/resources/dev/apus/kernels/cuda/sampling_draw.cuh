@@ -55,17 +55,19 @@ __device__ __forceinline__ int below_top_k(Team& team, u32 k, u32& above) {
     int low = -1, high = ONE;  // k weights or more are above low, fewer above high
     u32 above_high = 0;
     above = 0xffffffffu;
-    bool first = true;
-    while (high - low > 1 && above != k && above > LIST && above - above_high != 1) {
+    for (int pass = 0; high - low > 1 && above != k && above > LIST && above - above_high != 1; pass++) {
         int pivot[PIVOTS];
         u32 counts[PIVOTS] = {};
 #pragma unroll
         for (int q = 0; q < PIVOTS; q++) {
-            // The first guesses split the usual distributions; then even steps of bits, about even in the logarithm.
+            // The first guesses split the usual distributions, the second ones what is below them if need be; then even steps of bits,
+            // about even in the logarithm.
             constexpr float WEIGHT[PIVOTS] = {2e-5f, 2e-4f, 2e-3f, 1e-2f, 6e-2f, 3e-1f};
-            pivot[q] = first ? __float_as_int(WEIGHT[q]) : low + (int)((u64)(u32)(high - low) * (q + 1) / (PIVOTS + 1));
+            constexpr float LOW_WEIGHT[PIVOTS] = {1e-15f, 1e-12f, 1e-10f, 1e-8f, 2e-7f, 2e-6f};
+            pivot[q] = pass == 0 ? __float_as_int(WEIGHT[q])
+                : pass == 1 && low < 0 ? __float_as_int(LOW_WEIGHT[q])
+                : low + (int)((u64)(u32)(high - low) * (q + 1) / (PIVOTS + 1));
         }
-        first = false;
 #pragma unroll 4
         for (int j = threadIdx.x; j < team.size; j += THREADS) {
             const int bits = __float_as_int(team.values[j]);
