@@ -140,7 +140,7 @@ final class AttentionKernels implements AutoCloseable {
                     .address(work.tiles())
                     .address(work.counts() + Integer.BYTES);
             heads(shape);
-            if (prefill == wgmma) {
+            if (prefill.equals(wgmma)) {
                 long pieces = (long) work.tileGrid() * shape.kvHeads();
                 launch(prefill, (int) Math.min(context.device().multiprocessors(), pieces), 1);
             } else {

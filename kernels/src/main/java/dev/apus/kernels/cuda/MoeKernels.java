@@ -9,7 +9,6 @@ import dev.apus.kernels.cuda.ffi.CudaLaunch;
 import java.lang.foreign.ValueLayout;
 import java.util.IdentityHashMap;
 import java.util.List;
-
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -58,10 +58,13 @@ final class WeightUploader implements AutoCloseable {
      * @param type F32 or BF16; rounds to nearest even
      */
     void upload(HostTensor given, DType type, long address) {
-        // Its memory may belong to the caller's thread. The workers are done with it when this returns, so they may see it.
+        // Its memory may belong to the caller's thread. The workers are done with it when this returns, so they may see
+        // it.
         MemorySegment data = given.data();
         HostTensor source = new HostTensor(
-                given.dtype(), given.shape(), MemorySegment.ofAddress(data.address()).reinterpret(data.byteSize()));
+                given.dtype(),
+                given.shape(),
+                MemorySegment.ofAddress(data.address()).reinterpret(data.byteSize()));
         long elements = source.elements();
         long perChunk = CHUNK_BYTES / type.byteSize(1) / PIECE * PIECE;
         List<Future<?>> chunks = new ArrayList<>();

@@ -10,6 +10,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Option;
+import dev.apus.kernels.cuda.CudaOptions;
+import dev.apus.kernels.cuda.CudaBackend;
+import dev.apus.kernels.DType;
 
 /** How the engine runs; names are vLLM's where vLLM has the option. */
 final class EngineArgs {
