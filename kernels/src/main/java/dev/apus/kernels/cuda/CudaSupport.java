@@ -41,8 +41,8 @@ public final class CudaSupport {
 
     private static @Nullable String driverObstacle() {
         if (!Cuda.library().isPresent()) {
-            return "there is no NVIDIA driver: " + Cuda.library().obstacle()
-                    + "; install a driver of version 525 or newer";
+            return "there is no NVIDIA driver here (its library libcuda.so.1 cannot be loaded); install version 525 or newer, or"
+                    + " run on the CPU";
         }
         try {
             int version = Cuda.driverVersion();
@@ -112,8 +112,7 @@ public final class CudaSupport {
                 CublasLt.library().isPresent()
                         ? new Finding(
                                 "cuBLASLt",
-                                CublasLt.version() + " from "
-                                        + CublasLt.library().origin(),
+                                cublasVersion() + " from " + CublasLt.library().origin(),
                                 true)
                         : new Finding(
                                 "cuBLASLt",
@@ -125,6 +124,12 @@ public final class CudaSupport {
     private static final String GET_CUBLASLT =
             "install it (pip install nvidia-cublas, or a CUDA toolkit), name its folder with"
                     + " APUS_CUDA_PATH, or let `apus doctor --fetch-cuda` fetch it";
+
+    /** cuBLASLt's number of its version is 10000 major + 100 minor + patch. */
+    private static String cublasVersion() {
+        long version = CublasLt.version();
+        return version / 10_000 + "." + version / 100 % 100 + "." + version % 100;
+    }
 
     private static void devices(List<Finding> findings) {
         for (int i = 0; i < Cuda.deviceCount(); i++) {

@@ -14,6 +14,7 @@ final class FakeDriverRun {
 
     public static void main(String[] args) {
         say("version " + Cuda.driverVersion());
+        CudaSupport.findings().stream().limit(2).forEach(f -> say(f.part() + ": " + f.state() + ", " + f.usable()));
         try (Arena arena = Arena.ofConfined();
                 CudaDevice device = CudaDevice.open(0)) {
             say(device.name() + ", " + device.multiprocessors() + ", " + device.capability() + ", "

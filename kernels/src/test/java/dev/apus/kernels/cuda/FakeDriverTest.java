@@ -44,6 +44,10 @@ class FakeDriverTest {
     void tellsWhatTheDeviceIs() {
         assertThat(output)
                 .contains("version 12080", "Fake 7, 132, 90, sm_90a, 91268055040, 5368709120, 52428800, 232448");
+        assertThat(output)
+                .contains(
+                        "driver: runs CUDA 12.8 and older, from " + folder.resolve("libcuda.so.1") + ", true",
+                        "device 0: Fake 7, compute capability 9.0, 132 multiprocessors, 85 GiB, true");
         assertThat(calls.getFirst()).isEqualTo("init 0");
     }
 
