@@ -30,6 +30,10 @@ final class LinearKernels implements AutoCloseable {
     private final @Nullable LibraryProducts library;
     private final Map<String, KernelModule> modules = new HashMap<>();
     private final Map<String, CudaFunction> functions = new HashMap<>();
+    /** Blocks of a kernel that fit a multiprocessor. */
+    private final Map<Occupancy, Integer> occupancies = new HashMap<>();
+
+    private record Occupancy(CudaFunction kernel, int sharedBytes) {}
 
     LinearKernels(KernelContext context) {
         this.context = context;
@@ -121,15 +125,13 @@ final class LinearKernels implements AutoCloseable {
     private void variant(
             CudaTensor out, CudaTensor x, CudaLinear weight, int rows, int flags, LinearVariant variant, int tiles) {
         CudaFunction kernel = function(variant.resource(), variant.kernel(), variant.defines(tiles));
+        int shared = Math.toIntExact(variant.sharedBytes(tiles, weight.inFeatures()));
+        int fitting = occupancies.computeIfAbsent(
+                new Occupancy(kernel, shared),
+                key -> Math.max(1, kernel.blocksPerMultiprocessor(variant.threads(), shared)));
+        int blocks = variant.blocks(weight.outFeatures(), device.multiprocessors(), fitting);
         shaped(out, x, weight, weight.bias(), rows, flags);
-        kernel.launch(
-                context.stream(),
-                variant.blocks(weight.outFeatures(), device.multiprocessors()),
-                1,
-                1,
-                variant.threads(),
-                Math.toIntExact(variant.sharedBytes(tiles, weight.inFeatures())),
-                context.args());
+        kernel.launch(context.stream(), blocks, 1, 1, variant.threads(), shared, context.args());
     }
 
     private void library(CudaTensor out, CudaTensor x, CudaLinear weight, int rows, int flags) {
@@ -230,5 +232,6 @@ final class LinearKernels implements AutoCloseable {
         modules.values().forEach(KernelModule::close);
         modules.clear();
         functions.clear();
+        occupancies.clear();
     }
 }
