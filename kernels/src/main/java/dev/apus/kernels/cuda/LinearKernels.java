@@ -30,6 +30,10 @@ final class LinearKernels implements AutoCloseable {
     private final @Nullable LibraryProducts library;
     private final Map<String, KernelModule> modules = new HashMap<>();
     private final Map<String, CudaFunction> functions = new HashMap<>();
+    /** Blocks of a kernel that fit a multiprocessor. */
+    private final Map<Occupancy, Integer> occupancies = new HashMap<>();
+
+    private record Occupancy(CudaFunction kernel, int sharedBytes) {}
 
     LinearKernels(KernelContext context) {
         this.context = context;
@@ -82,8 +86,8 @@ final class LinearKernels implements AutoCloseable {
             case GEMV -> gemv(out, x, weight, rows, flags);
             case VARIANT -> variant(out, x, weight, rows, flags, Objects.requireNonNull(plan.variant()), plan.tiles());
             case LIBRARY -> library(out, x, weight, rows, flags);
-            case TILED -> tiled(out, x, weight, rows, flags);
-            case ANY -> any(out, x, weight, rows, flags);
+            case TILED -> tiled(out, x, weight, weight.bias(), rows, flags);
+            case ANY -> any(out, x, weight, weight.bias(), rows, flags);
         }
     }
 
@@ -111,7 +115,7 @@ final class LinearKernels implements AutoCloseable {
         CudaFunction kernel = function("linear_gemv.cu", "linear_gemv_" + rows);
         int blocks = Math.min(GEMV_BLOCKS * device.multiprocessors(), weight.outFeatures());
         int shared = Math.toIntExact(weight.dtype().byteSize((long) rows * weight.inFeatures()));
-        operands(out, x, weight)
+        operands(out, x, weight, weight.bias())
                 .i32(weight.outFeatures())
                 .i32(weight.inFeatures())
                 .i32(flags);
@@ -121,15 +125,13 @@ final class LinearKernels implements AutoCloseable {
     private void variant(
             CudaTensor out, CudaTensor x, CudaLinear weight, int rows, int flags, LinearVariant variant, int tiles) {
         CudaFunction kernel = function(variant.resource(), variant.kernel(), variant.defines(tiles));
-        shaped(out, x, weight, rows, flags);
-        kernel.launch(
-                context.stream(),
-                variant.blocks(weight.outFeatures(), device.multiprocessors()),
-                1,
-                1,
-                variant.threads(),
-                Math.toIntExact(variant.sharedBytes(tiles, weight.inFeatures())),
-                context.args());
+        int shared = Math.toIntExact(variant.sharedBytes(tiles, weight.inFeatures()));
+        int fitting = occupancies.computeIfAbsent(
+                new Occupancy(kernel, shared),
+                key -> Math.max(1, kernel.blocksPerMultiprocessor(variant.threads(), shared)));
+        int blocks = variant.blocks(weight.outFeatures(), device.multiprocessors(), fitting);
+        shaped(out, x, weight, weight.bias(), rows, flags);
+        kernel.launch(context.stream(), blocks, 1, 1, variant.threads(), shared, context.args());
     }
 
     private void library(CudaTensor out, CudaTensor x, CudaLinear weight, int rows, int flags) {
@@ -155,21 +157,19 @@ final class LinearKernels implements AutoCloseable {
             add = true;
         }
         if (!products.multiply(out.address(), out.dtype(), x.address(), weight, rows, add)) {
-            CudaLinear plain =
-                    new CudaLinear(weight.dtype(), weight.outFeatures(), weight.inFeatures(), weight.address(), 0);
             int left = add ? flags | ACCUMULATE : flags;
             if (weight.dtype() == DType.F32) {
-                any(out, x, plain, rows, left);
+                any(out, x, weight, 0, rows, left);
             } else {
-                tiled(out, x, plain, rows, left);
+                tiled(out, x, weight, 0, rows, left);
             }
         }
     }
 
-    private void tiled(CudaTensor out, CudaTensor x, CudaLinear weight, int rows, int flags) {
+    private void tiled(CudaTensor out, CudaTensor x, CudaLinear weight, long bias, int rows, int flags) {
         GemmTile tile = GemmTile.ofLinear(rows, device.maxSharedBytes());
         CudaFunction kernel = function("gemm.cu", "linear_tiled", tile.defines());
-        shaped(out, x, weight, rows, flags);
+        shaped(out, x, weight, bias, rows, flags);
         kernel.launch(
                 context.stream(),
                 Math.ceilDiv(rows, tile.rows()),
@@ -180,9 +180,9 @@ final class LinearKernels implements AutoCloseable {
                 context.args());
     }
 
-    private void any(CudaTensor out, CudaTensor x, CudaLinear weight, int rows, int flags) {
+    private void any(CudaTensor out, CudaTensor x, CudaLinear weight, long bias, int rows, int flags) {
         CudaFunction kernel = function("linear_any.cu", "linear_any");
-        shaped(out, x, weight, rows, flags);
+        shaped(out, x, weight, bias, rows, flags);
         kernel.launch(
                 context.stream(),
                 Math.ceilDiv(weight.outFeatures(), ANY_TILE),
@@ -193,17 +193,17 @@ final class LinearKernels implements AutoCloseable {
                 context.args());
     }
 
-    private LaunchArgs operands(CudaTensor out, CudaTensor x, CudaLinear weight) {
+    private LaunchArgs operands(CudaTensor out, CudaTensor x, CudaLinear weight, long bias) {
         return context.args()
                 .clear()
                 .address(out.address())
                 .address(x.address())
                 .address(weight.address())
-                .address(weight.bias());
+                .address(bias);
     }
 
-    private void shaped(CudaTensor out, CudaTensor x, CudaLinear weight, int rows, int flags) {
-        operands(out, x, weight)
+    private void shaped(CudaTensor out, CudaTensor x, CudaLinear weight, long bias, int rows, int flags) {
+        operands(out, x, weight, bias)
                 .i32(rows)
                 .i32(weight.outFeatures())
                 .i32(weight.inFeatures())
@@ -232,5 +232,6 @@ final class LinearKernels implements AutoCloseable {
         modules.values().forEach(KernelModule::close);
         modules.clear();
         functions.clear();
+        occupancies.clear();
     }
 }

@@ -58,12 +58,16 @@ record LinearVariant(boolean resident, int cluster, int warpsN, int warpTiles, i
         return ring + columns * (slice * stageK * 2 + 64) + partial;
     }
 
-    /** Blocks to launch so that each multiprocessor has one, or fewer if there are fewer tiles. */
-    int blocks(int n, int multiprocessors) {
+    /**
+     * Blocks to launch: as many as the device holds at once, or fewer if there are fewer tiles.
+     *
+     * @param blocksPerMultiprocessor that fit beside each other
+     */
+    int blocks(int n, int multiprocessors, int blocksPerMultiprocessor) {
         // Clusters of four must lie within one of Hopper's graphics clusters of 16 or 18 multiprocessors: a few of
         // these stay empty.
         int clusters = cluster <= 2 ? multiprocessors / cluster : multiprocessors / 16 * 16 / cluster;
-        return Math.max(1, Math.min(clusters, Math.ceilDiv(n, tileRows()))) * cluster;
+        return Math.max(1, Math.min(clusters * blocksPerMultiprocessor, Math.ceilDiv(n, tileRows()))) * cluster;
     }
 
     /** The defines that make it, for x of {@code 8 * tiles} rows: names and values in turn. */

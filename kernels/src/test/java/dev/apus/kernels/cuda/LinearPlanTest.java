@@ -69,8 +69,8 @@ class LinearPlanTest {
             assertThat(LinearVariant.COLUMNS * plan.tiles()).isGreaterThanOrEqualTo(rows);
             assertThat(variant.sharedBytes(plan.tiles(), 8 * eights)).isLessThanOrEqualTo(device.maxSharedBytes());
             assertThat(variant.cluster() == 1 || device.capability() >= 90).isTrue();
-            int blocks = variant.blocks(n, device.multiprocessors());
-            assertThat(blocks).isPositive().isLessThanOrEqualTo(device.multiprocessors());
+            int blocks = variant.blocks(n, device.multiprocessors(), 2);
+            assertThat(blocks).isPositive().isLessThanOrEqualTo(2 * device.multiprocessors());
             assertThat(blocks % variant.cluster()).isZero();
         }
     }
