@@ -36,7 +36,17 @@ public interface Backend extends AutoCloseable {
      */
     Linear linear(List<HostTensor> parts, @Nullable HostTensor bias);
 
-    /** Allocates {@code blocks} blocks of KV cache. */
+    /** Bytes that a block of {@link #kvCache} takes, all layers: more than {@link KvLayout#bytesPerBlock} where a device pads. */
+    default long kvBlockBytes(KvLayout layout) {
+        return layout.bytesPerBlock();
+    }
+
+    /** Bytes that the kernels of sparse layers keep beside the activations from the first step on, whatever its size. */
+    default long scratchBytes(MoeShape experts, int hidden) {
+        return 0;
+    }
+
+    /** Allocates {@code blocks} blocks of KV cache, {@link #kvBlockBytes} each. */
     KvCache kvCache(KvLayout layout, int blocks);
 
     /** A model's forward pass: launches the kernels of a batch and returns the logits F32 {@code [logit rows, vocab]}. */
