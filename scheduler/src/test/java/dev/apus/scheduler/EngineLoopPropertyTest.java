@@ -26,7 +26,7 @@ class EngineLoopPropertyTest {
                 .withMaxNumBatchedTokens(budget)
                 .withPrefixCaching(prefixCaching);
         Random random = new Random(seed);
-        Outbox outbox = new Outbox(id -> {});
+        Outbox outbox = new Outbox(id -> {}, () -> {});
         outbox.start();
         EngineLoop loop = new EngineLoop(
                 new FakeRunner(blocks, shortContext),
