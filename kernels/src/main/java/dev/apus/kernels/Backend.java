@@ -44,7 +44,17 @@ public interface Backend extends AutoCloseable {
         return source.byteSize(Math.multiplyExact(out, in));
     }
 
-    /** Allocates {@code blocks} blocks of KV cache. */
+    /** Bytes that a block of {@link #kvCache} takes, all layers: more than {@link KvLayout#bytesPerBlock} where a device pads. */
+    default long kvBlockBytes(KvLayout layout) {
+        return layout.bytesPerBlock();
+    }
+
+    /** Bytes that the kernels of sparse layers keep beside the activations from the first step on, whatever its size. */
+    default long scratchBytes(MoeShape experts, int hidden) {
+        return 0;
+    }
+
+    /** Allocates {@code blocks} blocks of KV cache, {@link #kvBlockBytes} each. */
     KvCache kvCache(KvLayout layout, int blocks);
 
     /** Types in which {@link #kvCache} can store keys and values, the usual one first. */

@@ -102,7 +102,7 @@ public interface Kernels {
 
     /**
      * Samples one id per row of {@code logits[*, vocab]}: mask and bias, penalties, temperature, top-k, top-p, min-p, draw, log-probabilities.
-     * The logits are overwritten.
+     * What the logits hold afterwards is the backend's affair: they may have been worked on in place.
      */
     void sample(Tensor logits, SamplingBatch batch);
 }

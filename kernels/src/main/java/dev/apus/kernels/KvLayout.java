@@ -10,7 +10,7 @@ package dev.apus.kernels;
  * @param dtype element type of stored keys and values
  */
 public record KvLayout(int layers, int kvHeads, int headDim, int blockSize, DType dtype) {
-    /** Bytes that one block of all layers occupies, keys and values. */
+    /** Bytes of the keys and values of one block, all layers; what a device takes for them, {@link Backend#kvBlockBytes} says. */
     public long bytesPerBlock() {
         return 2L * layers * blockSize * dtype.byteSize((long) kvHeads * headDim);
     }

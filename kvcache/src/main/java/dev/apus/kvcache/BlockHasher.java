@@ -4,7 +4,7 @@ import java.security.SecureRandom;
 
 /**
  * Makes the keys under which full blocks are shared. Two sequences share a block only if everything that its keys and values depend on
- * is equal: all tokens up to its end, the adapter, the media behind placeholder tokens, and the tenant's salt. Not thread-safe.
+ * is equal: all tokens up to its end, the adapter, the media behind placeholder tokens, the rotation of positions, and the tenant's salt. Not thread-safe.
  */
 public final class BlockHasher {
     private final int blockSize;
@@ -30,12 +30,14 @@ public final class BlockHasher {
      *
      * @param adapterId the adapter that computes the sequence, 0 for none
      * @param mediaHash hash of the images or audio in the prompt, 0 for none
+     * @param rotation which of a model's sets of rotary angles turns the keys, 0 where there is one
      * @param salt the tenant's salt; empty shares with all without one
      */
-    public BlockHashes chain(int adapterId, long mediaHash, String salt) {
+    public BlockHashes chain(int adapterId, long mediaHash, int rotation, String salt) {
         sip.begin();
         sip.add(adapterId);
         sip.add(mediaHash);
+        sip.add(rotation);
         for (int i = 0; i < salt.length(); i++) {
             sip.add(salt.charAt(i));
         }

@@ -60,11 +60,6 @@ public final class BlockManager {
         return free.size();
     }
 
-    /** Blocks whose content can be hit. */
-    public int cachedBlocks() {
-        return index.size();
-    }
-
     /** Blocks that {@code tokens} tokens occupy. */
     public int blocksFor(int tokens) {
         return (tokens + blockSize - 1) / blockSize;

@@ -68,7 +68,7 @@ class BlockManagerPropertyTest {
             // Few symbols and few salts: many sequences share prefixes.
             int[] ids = new int[1 + random.nextInt(4 * blockSize + 3)];
             Arrays.setAll(ids, i -> random.nextInt(8) == 0 ? 1 : 0);
-            BlockHashes chain = hasher.chain(0, 0, random.nextBoolean() ? "" : "s");
+            BlockHashes chain = hasher.chain(0, 0, 0, random.nextBoolean() ? "" : "s");
             chain.extend(ids, ids.length);
             int expected = manager.cachedTokens(ids, ids.length, chain);
             int cached = manager.start(row, ids, ids.length, chain);

@@ -13,10 +13,14 @@ final class Architectures {
     Architectures() {
         all.addAll(LlamaArchitectures.all());
         all.addAll(GemmaArchitectures.all());
-        all.addAll(PostNormArchitectures.all());
-        all.addAll(FusedArchitectures.all());
+        all.addAll(MistralArchitectures.all());
+        all.addAll(QwenArchitectures.all());
+        all.addAll(PhiArchitectures.all());
+        all.addAll(GlmArchitectures.all());
+        all.addAll(InternLmArchitectures.all());
+        all.addAll(OlmoArchitectures.all());
+        all.addAll(GraniteArchitectures.all());
         all.addAll(LayerNormArchitectures.all());
-        all.addAll(MoeArchitectures.all());
     }
 
     /** The architecture of a config.json's {@code architectures}. */

@@ -4,35 +4,15 @@ import dev.apus.kernels.Activation;
 import java.util.List;
 import java.util.Map;
 
-/** Architectures that use LayerNorm. */
+/** Architectures that use LayerNorm, each alone of its family. */
 final class LayerNormArchitectures {
     private LayerNormArchitectures() {}
 
     static List<Architecture> all() {
-        return List.of(
-                gpt2(),
-                phi(),
-                gptNeoX(),
-                stableLm(),
-                starCoder2(),
-                olmo(),
-                nemotron(),
-                cohere("cohere"),
-                cohere("cohere2"));
+        return List.of(gpt2(), gptNeoX(), stableLm(), starCoder2(), nemotron(), cohere("cohere"), cohere("cohere2"));
     }
 
     private static Architecture gpt2() {
-        TensorNames names = new TensorNames(Map.ofEntries(
-                Map.entry(TensorRole.EMBEDDING, "transformer.wte"),
-                Map.entry(TensorRole.POSITIONS, "transformer.wpe"),
-                Map.entry(TensorRole.FINAL_NORM, "transformer.ln_f"),
-                Map.entry(TensorRole.HEAD, "lm_head"),
-                Map.entry(TensorRole.ATTENTION_NORM, "transformer.h.{}.ln_1"),
-                Map.entry(TensorRole.QKV, "transformer.h.{}.attn.c_attn"),
-                Map.entry(TensorRole.ATTENTION_OUT, "transformer.h.{}.attn.c_proj"),
-                Map.entry(TensorRole.MLP_NORM, "transformer.h.{}.ln_2"),
-                Map.entry(TensorRole.UP, "transformer.h.{}.mlp.c_fc"),
-                Map.entry(TensorRole.DOWN, "transformer.h.{}.mlp.c_proj")));
         return new Architecture(
                 "gpt2",
                 List.of("GPT2LMHeadModel"),
@@ -46,7 +26,9 @@ final class LayerNormArchitectures {
                         "hidden_act", "activation_function",
                         "layer_norm_eps", "layer_norm_epsilon"),
                 LayerNormArchitectures::gpt2,
-                names,
+                TensorNames.gpt2()
+                        .with(TensorRole.POSITIONS, "transformer.wpe")
+                        .with(TensorRole.UP, "transformer.h.{}.mlp.c_fc"),
                 List.of("c_attn", "c_proj", "c_fc"));
     }
 
@@ -67,7 +49,7 @@ final class LayerNormArchitectures {
     }
 
     /** LayerNorm and an MLP without a gate. */
-    private static void plain(Switches s, boolean biases) {
+    static void plain(Switches s, boolean biases) {
         s.layerNorm = true;
         s.gated = false;
         s.qkvBias = biases;
@@ -75,41 +57,7 @@ final class LayerNormArchitectures {
         s.mlpBias = biases;
     }
 
-    /** Phi-1, Phi-1.5 and Phi-2. */
-    private static Architecture phi() {
-        return new Architecture(
-                "phi",
-                List.of("PhiForCausalLM"),
-                List.of("phi2"),
-                Map.of(),
-                s -> {
-                    plain(s, true);
-                    s.activation = s.activation("hidden_act", "gelu_new");
-                    s.placement = DecoderConfig.Placement.PARALLEL;
-                    s.headBias = true;
-                    s.refuse("qk_layernorm");
-                    s.partialRope(10_000, 0.5, false);
-                },
-                TensorNames.llama()
-                        .with(TensorRole.FINAL_NORM, "model.final_layernorm")
-                        .with(TensorRole.ATTENTION_OUT, "model.layers.{}.self_attn.dense")
-                        .with(TensorRole.UP, "model.layers.{}.mlp.fc1")
-                        .with(TensorRole.DOWN, "model.layers.{}.mlp.fc2"),
-                List.of("q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"));
-    }
-
     private static Architecture gptNeoX() {
-        String layer = "gpt_neox.layers.{}.";
-        TensorNames names = new TensorNames(Map.ofEntries(
-                Map.entry(TensorRole.EMBEDDING, "gpt_neox.embed_in"),
-                Map.entry(TensorRole.FINAL_NORM, "gpt_neox.final_layer_norm"),
-                Map.entry(TensorRole.HEAD, "embed_out"),
-                Map.entry(TensorRole.ATTENTION_NORM, layer + "input_layernorm"),
-                Map.entry(TensorRole.QKV, layer + "attention.query_key_value"),
-                Map.entry(TensorRole.ATTENTION_OUT, layer + "attention.dense"),
-                Map.entry(TensorRole.MLP_NORM, layer + "post_attention_layernorm"),
-                Map.entry(TensorRole.UP, layer + "mlp.dense_h_to_4h"),
-                Map.entry(TensorRole.DOWN, layer + "mlp.dense_4h_to_h")));
         return new Architecture(
                 "gpt-neox",
                 List.of("GPTNeoXForCausalLM"),
@@ -126,7 +74,11 @@ final class LayerNormArchitectures {
                     s.qkvOrder = DecoderConfig.QkvOrder.GROUPED;
                     s.partialRope(10_000, 0.25, false);
                 },
-                names,
+                TensorNames.megatron("gpt_neox.layers.{}.", "attention")
+                        .with(TensorRole.EMBEDDING, "gpt_neox.embed_in")
+                        .with(TensorRole.FINAL_NORM, "gpt_neox.final_layer_norm")
+                        .with(TensorRole.HEAD, "embed_out")
+                        .with(TensorRole.UP, "gpt_neox.layers.{}.mlp.dense_h_to_4h"),
                 List.of("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"));
     }
 
@@ -159,17 +111,6 @@ final class LayerNormArchitectures {
                         .with(TensorRole.UP, "model.layers.{}.mlp.c_fc")
                         .with(TensorRole.DOWN, "model.layers.{}.mlp.c_proj"),
                 List.of("q_proj", "k_proj", "v_proj", "o_proj", "c_fc", "c_proj"));
-    }
-
-    /** The first OLMo, whose norms have no weights. */
-    private static Architecture olmo() {
-        return Architecture.likeLlama("olmo", List.of("OlmoForCausalLM"), List.of(), s -> {
-            s.layerNorm = true;
-            s.weightlessNorm = true;
-            s.attentionBias();
-            s.refuseNumber("clip_qkv");
-            s.rope(10_000, false);
-        });
     }
 
     private static Architecture nemotron() {

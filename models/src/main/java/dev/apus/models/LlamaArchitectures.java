@@ -4,88 +4,25 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 
-/** Llama and what differs from it by switches only: RMS norms in front, rotary positions, gated MLPs, its tensor names. */
+/** Llama and what differs from it by switches only, each alone of its family: RMS norms, rotary positions, its tensor names. */
 final class LlamaArchitectures {
     private LlamaArchitectures() {}
 
     static List<Architecture> all() {
-        return List.of(
-                Architecture.likeLlama(
-                        "llama",
-                        List.of(
-                                "LlamaForCausalLM",
-                                "LLaMAForCausalLM",
-                                "AquilaForCausalLM",
-                                "AquilaModel",
-                                "XverseForCausalLM"),
-                        List.of("llama"),
-                        LlamaArchitectures::llama),
-                Architecture.likeLlama("mistral", List.of("MistralForCausalLM"), List.of(), s -> {
-                    s.windowEverywhere();
-                    s.rope(10_000, false);
-                }),
-                Architecture.likeLlama("ministral", List.of("MinistralForCausalLM"), List.of(), s -> {
-                    s.windowsByLayer(s.window(), i -> true);
-                    s.rope(10_000, false);
-                }),
-                Architecture.likeLlama("qwen2", List.of("Qwen2ForCausalLM"), List.of("qwen2"), s -> {
-                    s.qkvBias = true;
-                    qwen(s);
-                }),
-                Architecture.likeLlama("qwen3", List.of("Qwen3ForCausalLM"), List.of("qwen3"), s -> {
-                    s.qkNorm = DecoderConfig.QkNorm.HEAD;
-                    s.attentionBias();
-                    qwen(s);
-                }),
-                Architecture.likeLlama("internlm", List.of("InternLMForCausalLM"), List.of(), s -> {
-                    s.qkvBias = s.keys.flag("bias", true);
-                    s.attentionOutBias = s.qkvBias;
-                    s.rope(10_000, false);
-                }),
-                Architecture.likeLlama("internlm3", List.of("InternLM3ForCausalLM"), List.of(), s -> {
-                    s.qkvBias = s.keys.flag("qkv_bias", s.keys.flag("attention_bias", false));
-                    s.mlpBias = s.keys.flag("bias", s.keys.flag("mlp_bias", false));
-                    s.attentionOutBias = s.mlpBias;
-                    s.rope(10_000, false);
-                }),
-                Architecture.likeLlama("arcee", List.of("ArceeForCausalLM"), List.of("arcee"), s -> {
-                    s.attentionBias();
-                    s.mlpBias = s.keys.flag("mlp_bias", false);
-                    s.gated = false;
-                    s.activation = s.activation("hidden_act", "relu2");
-                    s.rope(10_000, s.gguf);
-                }),
-                Architecture.likeLlama("granite", List.of("GraniteForCausalLM"), List.of("granite"), s -> {
-                    s.attentionBias();
-                    s.mlpBias = s.keys.flag("mlp_bias", false);
-                    multipliers(s);
-                    s.rope(10_000, s.gguf);
-                }),
-                Architecture.likeLlama(
-                        "minicpm", List.of("MiniCPMForCausalLM"), List.of(), LlamaArchitectures::miniCpm),
-                Architecture.likeLlama(
-                        "smollm3", List.of("SmolLM3ForCausalLM"), List.of(), LlamaArchitectures::smolLm3),
-                Architecture.likeLlama("seed-oss", List.of("SeedOssForCausalLM"), List.of("seed_oss"), s -> {
-                    s.qkvBias = !s.gguf && s.keys.flag("attention_bias", true);
-                    s.attentionOutBias = s.keys.flag("attention_out_bias", false);
-                    s.mlpBias = s.keys.flag("mlp_bias", false);
-                    s.ggufNames = s.ggufNames.with(TensorRole.MLP_NORM, "blk.{}.post_attention_norm");
-                    s.rope(10_000, false);
-                }),
-                Architecture.likeLlama("helium", List.of("HeliumForCausalLM"), List.of(), s -> {
-                    s.qkvBias = s.keys.flag("attention_bias", false);
-                    s.mlpBias = s.keys.flag("mlp_bias", false);
-                    s.rope(100_000, true);
-                }),
-                Architecture.likeLlama("ernie4.5", List.of("Ernie4_5ForCausalLM"), List.of("ernie4_5"), s -> {
-                    boolean bias = s.keys.flag("use_bias", false);
-                    s.qkvBias = bias;
-                    s.attentionOutBias = bias;
-                    s.mlpBias = bias;
-                    s.tied = s.keys.flag("tie_word_embeddings", true);
-                    s.rope(500_000, true);
-                }),
-                hunYuan());
+        return List.of(llama(), arcee(), miniCpm(), smolLm3(), seedOss(), helium(), ernie(), hunYuan(), exaone4());
+    }
+
+    private static Architecture llama() {
+        return Architecture.likeLlama(
+                "llama",
+                List.of(
+                        "LlamaForCausalLM",
+                        "LLaMAForCausalLM",
+                        "AquilaForCausalLM",
+                        "AquilaModel",
+                        "XverseForCausalLM"),
+                List.of("llama"),
+                LlamaArchitectures::llama);
     }
 
     private static void llama(Switches s) {
@@ -104,20 +41,18 @@ final class LlamaArchitectures {
         }
     }
 
-    /** Windows from layer {@code max_window_layers} on, where they are switched on at all. */
-    private static void qwen(Switches s) {
-        int window = s.keys.flag("use_sliding_window", false) ? s.window() : 0;
-        int first = s.keys.integer("max_window_layers", 0, Integer.MAX_VALUE, 28);
-        s.windowsByLayer(window, i -> i >= first);
-        s.rope(10_000, false);
+    private static Architecture arcee() {
+        return Architecture.likeLlama("arcee", List.of("ArceeForCausalLM"), List.of("arcee"), s -> {
+            s.attentionBias();
+            s.mlpBias = s.keys.flag("mlp_bias", false);
+            s.gated = false;
+            s.activation = s.activation("hidden_act", "relu2");
+            s.rope(10_000, s.gguf);
+        });
     }
 
-    /** Granite's constant factors. */
-    static void multipliers(Switches s) {
-        s.embeddingScale = s.keys.real("embedding_multiplier", 1e-6, 1e6, 1);
-        s.residualScale = s.keys.real("residual_multiplier", 1e-6, 1e6, 1);
-        s.attentionScale(s.keys.real("attention_multiplier", 1e-6, 1e6, 1));
-        s.logitScale = 1 / s.keys.real("logits_scaling", 1e-6, 1e6, 1);
+    private static Architecture miniCpm() {
+        return Architecture.likeLlama("minicpm", List.of("MiniCPMForCausalLM"), List.of(), LlamaArchitectures::miniCpm);
     }
 
     private static void miniCpm(Switches s) {
@@ -129,6 +64,10 @@ final class LlamaArchitectures {
         s.logitScale = s.keys.real("dim_model_base", 1e-6, 1e6, s.hidden) / s.hidden;
         s.tied = s.keys.flag("tie_word_embeddings", true);
         s.rope(10_000, false);
+    }
+
+    private static Architecture smolLm3() {
+        return Architecture.likeLlama("smollm3", List.of("SmolLM3ForCausalLM"), List.of(), LlamaArchitectures::smolLm3);
     }
 
     private static void smolLm3(Switches s) {
@@ -157,6 +96,35 @@ final class LlamaArchitectures {
         throw s.keys.fault("no_rope_layers", "a list of num_hidden_layers " + s.layers + " values 0 or 1");
     }
 
+    private static Architecture seedOss() {
+        return Architecture.likeLlama("seed-oss", List.of("SeedOssForCausalLM"), List.of("seed_oss"), s -> {
+            s.qkvBias = !s.gguf && s.keys.flag("attention_bias", true);
+            s.attentionOutBias = s.keys.flag("attention_out_bias", false);
+            s.mlpBias = s.keys.flag("mlp_bias", false);
+            s.ggufNames = s.ggufNames.with(TensorRole.MLP_NORM, "blk.{}.post_attention_norm");
+            s.rope(10_000, false);
+        });
+    }
+
+    private static Architecture helium() {
+        return Architecture.likeLlama("helium", List.of("HeliumForCausalLM"), List.of(), s -> {
+            s.qkvBias = s.keys.flag("attention_bias", false);
+            s.mlpBias = s.keys.flag("mlp_bias", false);
+            s.rope(100_000, true);
+        });
+    }
+
+    private static Architecture ernie() {
+        return Architecture.likeLlama("ernie4.5", List.of("Ernie4_5ForCausalLM"), List.of("ernie4_5"), s -> {
+            boolean bias = s.keys.flag("use_bias", false);
+            s.qkvBias = bias;
+            s.attentionOutBias = bias;
+            s.mlpBias = bias;
+            s.tied = s.keys.flag("tie_word_embeddings", true);
+            s.rope(500_000, true);
+        });
+    }
+
     private static Architecture hunYuan() {
         return new Architecture(
                 "hunyuan",
@@ -175,5 +143,32 @@ final class LlamaArchitectures {
                         .with(TensorRole.QUERY_NORM, "model.layers.{}.self_attn.query_layernorm")
                         .with(TensorRole.KEY_NORM, "model.layers.{}.self_attn.key_layernorm"),
                 Architecture.LLAMA_TARGETS);
+    }
+
+    private static Architecture exaone4() {
+        return new Architecture(
+                "exaone4",
+                List.of("Exaone4ForCausalLM"),
+                List.of(),
+                Map.of(),
+                LlamaArchitectures::exaone4,
+                TensorNames.llama().withNormsBehind(),
+                Architecture.LLAMA_TARGETS);
+    }
+
+    /** Of the hybrid models only the local layers are rotated. */
+    private static void exaone4(Switches s) {
+        s.placement = DecoderConfig.Placement.POST;
+        s.qkNorm = DecoderConfig.QkNorm.HEAD;
+        s.rope(1_000_000, false);
+        if (s.window() == 0) {
+            return;
+        }
+        // the 32B model's own config.json has "LLLG" here beside its layer_types
+        int pattern = s.keys.has("layer_types") ? 4 : s.keys.integer("sliding_window_pattern", 0, 1000, 4);
+        s.windowsByLayer(s.window(), i -> pattern > 0 && (i + 1) % pattern != 0);
+        for (int i = 0; i < s.layers; i++) {
+            s.ropeOf[i] = s.windows[i] > 0 ? 0 : -1;
+        }
     }
 }

@@ -48,6 +48,37 @@ record TensorNames(Map<TensorRole, String> names) {
         return new TensorNames(names);
     }
 
+    /** What GPT-2 and those that took its names have in common; the first layer of the MLP differs. */
+    static TensorNames gpt2() {
+        EnumMap<TensorRole, String> names = new EnumMap<>(TensorRole.class);
+        names.put(TensorRole.EMBEDDING, "transformer.wte");
+        names.put(TensorRole.FINAL_NORM, "transformer.ln_f");
+        names.put(TensorRole.HEAD, "lm_head");
+        names.put(TensorRole.ATTENTION_NORM, "transformer.h.{}.ln_1");
+        names.put(TensorRole.QKV, "transformer.h.{}.attn.c_attn");
+        names.put(TensorRole.ATTENTION_OUT, "transformer.h.{}.attn.c_proj");
+        names.put(TensorRole.MLP_NORM, "transformer.h.{}.ln_2");
+        names.put(TensorRole.DOWN, "transformer.h.{}.mlp.c_proj");
+        return new TensorNames(names);
+    }
+
+    /**
+     * A layer's names in models that were trained with Megatron; what lies outside the layers and {@code dense_h_to_4h}, which is the up
+     * projection or gate and up in one, differ.
+     *
+     * @param layer what comes before them, with {@code {}} for the layer
+     * @param attention the attention's name
+     */
+    static TensorNames megatron(String layer, String attention) {
+        EnumMap<TensorRole, String> names = new EnumMap<>(TensorRole.class);
+        names.put(TensorRole.ATTENTION_NORM, layer + "input_layernorm");
+        names.put(TensorRole.QKV, layer + attention + ".query_key_value");
+        names.put(TensorRole.ATTENTION_OUT, layer + attention + ".dense");
+        names.put(TensorRole.MLP_NORM, layer + "post_attention_layernorm");
+        names.put(TensorRole.DOWN, layer + "mlp.dense_4h_to_h");
+        return new TensorNames(names);
+    }
+
     /** ggml's names, the same for every architecture. */
     static TensorNames gguf() {
         EnumMap<TensorRole, String> names = new EnumMap<>(TensorRole.class);
@@ -85,6 +116,17 @@ record TensorNames(Map<TensorRole, String> names) {
         EnumMap<TensorRole, String> copy = new EnumMap<>(names);
         copy.put(role, name);
         return new TensorNames(copy);
+    }
+
+    /** Gate and up projections in one. */
+    TensorNames withFusedGateUp() {
+        return with(TensorRole.GATE_UP, "model.layers.{}.mlp.gate_up_proj");
+    }
+
+    /** Norms behind attention and MLP (OLMo 2, EXAONE 4), the first under the name that Llama has for the one before the MLP. */
+    TensorNames withNormsBehind() {
+        return with(TensorRole.POST_ATTENTION_NORM, "model.layers.{}.post_attention_layernorm")
+                .with(TensorRole.POST_MLP_NORM, "model.layers.{}.post_feedforward_layernorm");
     }
 
     /** The sandwich norms of Gemma 2 and 3: {@code post_attention_layernorm} is behind the attention there, not before the MLP. */

@@ -29,14 +29,10 @@ public final class GgufFile implements WeightSource {
      *     names the file, the key or tensor, and the fault
      */
     public static GgufFile open(Path path) {
-        MappedFile file = MappedFile.open(path);
-        try {
+        return MappedFile.open(path, file -> {
             GgufHeader header = GgufHeader.read(file);
             return new GgufFile(new TensorTable(file, header.tensors()), header.metadata());
-        } catch (CheckpointException e) {
-            file.close();
-            throw e;
-        }
+        });
     }
 
     /**

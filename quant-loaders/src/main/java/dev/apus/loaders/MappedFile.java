@@ -11,6 +11,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 
 /**
  * One checkpoint file mapped read-only as a whole; any thread may read it until {@link #close}.
@@ -56,8 +57,23 @@ final class MappedFile implements AutoCloseable {
         } catch (IOException | UnsupportedOperationException e) {
             arena.close();
             throw new CheckpointException(path + " cannot be read: " + e.getMessage(), e);
-        } catch (CheckpointException e) {
+        } catch (RuntimeException | Error e) {
             arena.close();
+            throw e;
+        }
+    }
+
+    /**
+     * What {@code reader} makes of the mapped file, which it may keep; whatever it throws, the file is closed then.
+     *
+     * @throws CheckpointException as {@link #open(Path)} does
+     */
+    static <T> T open(Path path, Function<MappedFile, T> reader) {
+        MappedFile file = open(path);
+        try {
+            return reader.apply(file);
+        } catch (RuntimeException | Error e) {
+            file.close();
             throw e;
         }
     }

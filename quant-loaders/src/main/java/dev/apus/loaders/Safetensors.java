@@ -74,17 +74,13 @@ public final class Safetensors implements WeightSource {
     }
 
     private static TensorTable openFile(Path path, List<TensorTable> opened, Map<String, String> metadata) {
-        MappedFile file = MappedFile.open(path);
-        try {
+        TensorTable opening = MappedFile.open(path, file -> {
             SafetensorsHeader header = SafetensorsHeader.read(file);
             header.metadata().forEach(metadata::putIfAbsent);
-            TensorTable table = new TensorTable(file, header.tensors());
-            opened.add(table);
-            return table;
-        } catch (CheckpointException e) {
-            file.close();
-            throw e;
-        }
+            return new TensorTable(file, header.tensors());
+        });
+        opened.add(opening);
+        return opening;
     }
 
     private static Safetensors openShards(Path path, SafetensorsIndex index) {
@@ -105,7 +101,7 @@ public final class Safetensors implements WeightSource {
                 where.put(name, table);
             });
             return new Safetensors(path, opened, where, Collections.unmodifiableMap(metadata));
-        } catch (CheckpointException e) {
+        } catch (RuntimeException | Error e) {
             opened.forEach(TensorTable::close);
             throw e;
         }

@@ -98,7 +98,7 @@ final class EngineLoop {
 
     /** Keys that are rotated differently must not be found: their offset goes into the hashes as one more thing that shapes them. */
     private BlockHashes chain(Request request, int length) {
-        return hasher.chain(0, runner.ropeOffset(length), request.cacheSalt());
+        return hasher.chain(0, 0, runner.ropeOffset(length), request.cacheSalt());
     }
 
     void abort(String id) {

@@ -4,7 +4,10 @@ import dev.apus.kernels.KvLayout;
 
 /** How many KV blocks an engine gets. */
 public final class KvSizing {
-    /** Share of the host's free memory that the cache may take: activations, the front end and other programs need theirs. */
+    /**
+     * Share of the free memory that the cache may take: activations, the front end and other programs need theirs. A quarter, since on a
+     * shared machine others' free memory is counted too, and still several full contexts of the models that a CPU runs.
+     */
     private static final double SHARE = 0.25;
     /** Beyond it a CPU cannot make use of more context in reasonable time. */
     private static final long MOST_AUTOMATIC_BYTES = 1L << 30;

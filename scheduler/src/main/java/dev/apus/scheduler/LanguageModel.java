@@ -7,6 +7,7 @@ import dev.apus.models.chat.ChatTemplate;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,10 @@ public final class LanguageModel implements AutoCloseable {
     private final ServedModel model;
     private final Runnable onClose;
     private final @Nullable MemoryPlan plan;
+    /** Begins the ids of this instance's requests: others, and a server, may share the engine, which wants ids of its own of each. */
+    private final String idPrefix =
+            "local-" + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong()) + "-";
+
     private final AtomicLong requests = new AtomicLong();
 
     /**
@@ -136,7 +141,7 @@ public final class LanguageModel implements AutoCloseable {
             stopIds.addAll(model.eosIds());
         }
         TextStream text = new TextStream(model.tokenizer(), stops, false, true, stopIds, params.minTokens());
-        Request request = new Request("local-" + requests.getAndIncrement(), prompt, params);
+        Request request = new Request(idPrefix + requests.getAndIncrement(), prompt, params);
         return new Generation(model.engine(), request, text);
     }
 

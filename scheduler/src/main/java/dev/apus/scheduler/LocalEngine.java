@@ -33,7 +33,14 @@ import org.slf4j.LoggerFactory;
  */
 public final class LocalEngine implements Engine {
     private static final Logger LOG = LoggerFactory.getLogger(LocalEngine.class);
+
+    /** Few enough to follow the load within seconds, enough that one long request does not set the estimate. */
+    private static final int AVERAGED_ENDS = 8;
+
+    /** Commands of a piece of the queue: a burst of requests in one, and 2 KiB where there are none. */
     private static final int QUEUE_CHUNK = 256;
+
+    /** What Retry-After says at most: clients that wait longer do not come back, and the estimate is worth little beyond. */
     private static final int MOST_RETRY_SECONDS = 60;
     /** A device that fails again so soon is broken, or a request breaks it: better an end that an orchestrator sees than a loop. */
     private static final int RESTART_MINUTES = 10;
@@ -48,7 +55,7 @@ public final class LocalEngine implements Engine {
     private final ConcurrentHashMap<String, Submission> inFlight = new ConcurrentHashMap<>();
     private final AtomicInteger inFlightCount = new AtomicInteger();
     private final AtomicBoolean parked = new AtomicBoolean();
-    private final Outbox outbox = new Outbox(this::abort);
+    private final Outbox outbox = new Outbox(this::abort, () -> send(new Close()));
     private final EngineLoop loop;
     private final @Nullable Supplier<Runner> reopen;
     private final Thread thread;
@@ -56,7 +63,7 @@ public final class LocalEngine implements Engine {
     private boolean closing;
     private volatile boolean accepting = true;
     private volatile boolean terminated;
-    /** Moving average of the time between two ends of requests, for Retry-After. */
+    /** Moving average over about {@link #AVERAGED_ENDS} of the time between two ends of requests, for Retry-After; at first a guess. */
     private volatile double secondsPerEnd = 0.1;
 
     private long lastEnd;
@@ -350,7 +357,7 @@ public final class LocalEngine implements Engine {
         long now = System.nanoTime();
         if (lastEnd != 0) {
             double average = secondsPerEnd;
-            secondsPerEnd = average + (Math.min(60, (now - lastEnd) * 1e-9) - average) / 8;
+            secondsPerEnd = average + (Math.min(MOST_RETRY_SECONDS, (now - lastEnd) * 1e-9) - average) / AVERAGED_ENDS;
         }
         lastEnd = now;
     }

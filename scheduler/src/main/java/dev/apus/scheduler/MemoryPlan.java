@@ -36,7 +36,8 @@ public record MemoryPlan(
         long workspace = Decoder.workspaceBytes(
                         config, backend.activationType(), limits.maxNumBatchedTokens(), limits.maxLogitRows())
                 + Decoder.ropeBytes(config, wanted)
-                + backend.stepBytes(limits.maxNumBatchedTokens(), limits.maxNumSeqs());
+                + backend.stepBytes(limits.maxNumBatchedTokens(), limits.maxNumSeqs())
+                + (config.experts() == null ? 0 : backend.scratchBytes(config.experts(), config.hidden()));
         long left = usable - weights - workspace;
         if (left <= 0) {
             throw new IllegalArgumentException(String.format(

@@ -15,6 +15,7 @@ import org.slf4j.LoggerFactory;
  */
 final class Outbox {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
+    /** Entries of a piece of the queue, two for an event: some steps of a full batch, in 4 KiB. */
     private static final int CHUNK = 1024;
 
     /** A listener and its event, one after the other, or a future to complete alone: so that posting allocates nothing. */
@@ -22,12 +23,19 @@ final class Outbox {
 
     private final AtomicBoolean parked = new AtomicBoolean();
     private final Consumer<String> onListenerFault;
+    private final Runnable onFault;
     private final Thread thread;
     private volatile boolean ended;
 
-    /** @param onListenerFault given the id of a request whose listener threw, on the delivering thread */
-    Outbox(Consumer<String> onListenerFault) {
+    /**
+     * Makes one; {@link #start} starts it. Both parameters are called on the delivering thread.
+     *
+     * @param onListenerFault given the id of a request whose listener threw
+     * @param onFault called if that threw too: closes the engine, whose last events are still delivered
+     */
+    Outbox(Consumer<String> onListenerFault, Runnable onFault) {
         this.onListenerFault = onListenerFault;
+        this.onFault = onFault;
         thread = Thread.ofPlatform().name("apus-output").daemon(true).unstarted(this::deliver);
     }
 
@@ -92,9 +100,17 @@ final class Outbox {
         EngineEvent given = (EngineEvent) event;
         try {
             ((Consumer<EngineEvent>) next).accept(given);
-        } catch (RuntimeException e) {
-            LOG.error("the listener of request {} failed; the request is aborted", given.requestId(), e);
-            onListenerFault.accept(given.requestId());
+        } catch (Throwable t) { // an Error too: the other streams and the engine's end depend on this thread
+            failed(given.requestId(), t);
+        }
+    }
+
+    private void failed(String requestId, Throwable fault) {
+        try {
+            LOG.error("the listener of request {} failed; the request is aborted", requestId, fault);
+            onListenerFault.accept(requestId);
+        } catch (Throwable t) {
+            onFault.run();
         }
     }
 

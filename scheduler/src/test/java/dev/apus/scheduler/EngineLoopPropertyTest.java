@@ -37,7 +37,7 @@ class EngineLoopPropertyTest {
         all.clear();
         runners.clear();
         Random random = new Random(seed);
-        Outbox outbox = new Outbox(id -> {});
+        Outbox outbox = new Outbox(id -> {}, () -> {});
         outbox.start();
         runners.add(new FakeRunner(blocks, shortContext, depth));
         EngineLoop loop = new EngineLoop(

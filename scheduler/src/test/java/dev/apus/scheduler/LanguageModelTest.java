@@ -93,6 +93,18 @@ class LanguageModelTest {
         assertThat(engine.stats().generationTokens()).isLessThan(900);
     }
 
+    /** A server and a program, or two parts of one, may each wrap the same engine. */
+    @Test
+    void twoOfOneEngineDoNotCollide() {
+        LanguageModel other = new LanguageModel(model.served(), () -> {});
+        runner.stepwise();
+        Generation first = model.complete("hello", params(20), List.of());
+        Generation second = other.complete("hello", params(20), List.of());
+        runner.free();
+        assertThat(second.text()).isEqualTo(text("hello", 20));
+        assertThat(first.text()).isEqualTo(text("hello", 20));
+    }
+
     @Test
     void aFailedRequestThrows() {
         int[] poisoned = {FakeRunner.POISON};

@@ -21,7 +21,8 @@ import jdk.incubator.vector.VectorSpecies;
  *
  * <p>The loops call the Vector API alone, no helpers of ours: C2 stops inlining ordinary methods when a method has grown past a number
  * of nodes (NodeCountInliningCutoff) that two of these loops' worth of memory accesses reach, and a vector that crosses a call that was
- * not inlined is an object on the heap, which made these loops twenty times slower. The API's own methods are exempt from the limit.
+ * not inlined is an object on the heap, which made these loops twenty times slower. The API's own methods are exempt from the limit. That
+ * is also why they do not fit a screen: the two vectors' statements stand side by side, and none can move to a method of its own.
  */
 final class CodeKernels {
     static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, SPECIES.vectorShape());

@@ -7,6 +7,7 @@ import dev.apus.kernels.Kernels;
 import dev.apus.kernels.KvCache;
 import dev.apus.kernels.KvLayout;
 import dev.apus.kernels.Linear;
+import dev.apus.kernels.MoeShape;
 import dev.apus.kernels.SamplingBatch;
 import dev.apus.kernels.StepBatch;
 import dev.apus.kernels.Tensor;
@@ -20,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The processor as a device: tensors are native memory, activations F32. */
 public final class CpuBackend implements Backend {
+    /** Elements of an upload at a time: 64 KiB of floats stay in the second cache between decoding and copying. */
     private static final int COPY_CHUNK = 1 << 14;
 
     private final Arena arena = Arena.ofShared();
@@ -152,6 +154,16 @@ public final class CpuBackend implements Backend {
     @Override
     public int stepsInFlight() {
         return 1;
+    }
+
+    @Override
+    public long kvBlockBytes(KvLayout layout) {
+        return CpuKvCache.bytesPerBlock(layout);
+    }
+
+    @Override
+    public long scratchBytes(MoeShape experts, int hidden) {
+        return scratch.length == 0 ? 0 : VectorMoe.bytes(experts, hidden);
     }
 
     @Override

@@ -12,7 +12,10 @@ import dev.apus.kernels.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** The kernels that are the same for every CPU provider: rows copied about, linear layers, sampling. */
+/**
+ * The kernels that are the same for every CPU provider: rows copied about, linear layers, sampling. What computes on activations is each
+ * provider's own, so that the oracle is compared with something else than itself.
+ */
 abstract class CpuKernels implements Kernels {
     final CpuPool pool;
     private final CpuSampler sampler;
@@ -79,54 +82,7 @@ abstract class CpuKernels implements Kernels {
         CpuLinear cpu = Operands.linear(weight);
         HostTensor target = matrix(out, "out", rows, cpu.outFeatures());
         HostTensor source = matrix(x, "x", rows, cpu.inFeatures());
-        if (rows > 0) {
-            cpu.multiply(
-                    target.data(), 0, cpu.outFeatures(), source.data(), 0, cpu.inFeatures(), rows, accumulate, pool);
-        }
-    }
-
-    @Override
-    public final void rmsNormColumns(Tensor x, int from, int width, Tensor weight, float eps, int rows) {
-        HostTensor target = matrix(x, "x", rows);
-        if (from < 0 || width <= 0 || from + (long) width > width(target)) {
-            throw new IllegalArgumentException(
-                    "columns " + from + " to " + (from + width) + " of x, which has " + width(target));
-        }
-        MemorySegment values = target.data();
-        MemorySegment weights = Operands.vector(weight, "weight", width).data();
-        for (int t = 0; t < rows; t++) {
-            long start = (long) t * width(target) + from;
-            double squares = 0;
-            for (int i = 0; i < width; i++) {
-                double value = values.getAtIndex(ValueLayout.JAVA_FLOAT, start + i);
-                squares += value * value;
-            }
-            float factor = (float) (1 / Math.sqrt(squares / width + eps));
-            for (int i = 0; i < width; i++) {
-                float value = values.getAtIndex(ValueLayout.JAVA_FLOAT, start + i) * factor;
-                values.setAtIndex(
-                        ValueLayout.JAVA_FLOAT, start + i, value * weights.getAtIndex(ValueLayout.JAVA_FLOAT, i));
-            }
-        }
-    }
-
-    @Override
-    public final void addGated(Tensor x, Tensor delta, Tensor gate, int rows) {
-        HostTensor target = matrix(x, "x", rows);
-        int width = width(target);
-        MemorySegment values = target.data();
-        MemorySegment added = matrix(delta, "delta", rows, width).data();
-        MemorySegment gates = matrix(gate, "gate", rows, 1).data();
-        for (int t = 0; t < rows; t++) {
-            float factor = (float) (1 / (1 + Math.exp(-gates.getAtIndex(ValueLayout.JAVA_FLOAT, t))));
-            for (long i = (long) t * width; i < (t + 1L) * width; i++) {
-                values.setAtIndex(
-                        ValueLayout.JAVA_FLOAT,
-                        i,
-                        values.getAtIndex(ValueLayout.JAVA_FLOAT, i)
-                                + factor * added.getAtIndex(ValueLayout.JAVA_FLOAT, i));
-            }
-        }
+        cpu.multiply(target.data(), source.data(), rows, accumulate, pool);
     }
 
     @Override

@@ -13,7 +13,7 @@ import java.lang.foreign.MemorySegment;
  *
  * <p>A block of one layer holds, per kv head, its keys as {@code [headDim][16]} and its values as {@code [16][valueStride]}: scores of
  * 16 keys are then a sum over headDim of one vector each, and so is the weighted sum of values. {@code valueStride} is headDim rounded
- * up to 32, the padding stays zero, so that vector loops need no tail.
+ * up to {@value #VALUE_MULTIPLE}, the padding stays zero, so that vector loops need no tail.
  */
 final class CpuKvCache implements KvCache {
     /** Tokens of a block: one 512-bit vector of keys. */
@@ -38,11 +38,20 @@ final class CpuKvCache implements KvCache {
         }
         this.layout = layout;
         this.blocks = blocks;
-        valueStride = (layout.headDim() + VALUE_MULTIPLE - 1) / VALUE_MULTIPLE * VALUE_MULTIPLE;
+        valueStride = valueStride(layout);
         keyBytes = 4L * layout.headDim() * BLOCK;
         valueBytes = 4L * valueStride * BLOCK;
         blockBytes = layout.kvHeads() * (keyBytes + valueBytes);
-        data = NativeMemory.allocate(arena, Math.multiplyExact(blockBytes * layout.layers(), (long) blocks));
+        data = NativeMemory.allocate(arena, Math.multiplyExact(bytesPerBlock(layout), (long) blocks));
+    }
+
+    /** Bytes of a block, all layers, the values' padding included. */
+    static long bytesPerBlock(KvLayout layout) {
+        return 4L * BLOCK * layout.layers() * layout.kvHeads() * (layout.headDim() + valueStride(layout));
+    }
+
+    private static int valueStride(KvLayout layout) {
+        return (layout.headDim() + VALUE_MULTIPLE - 1) / VALUE_MULTIPLE * VALUE_MULTIPLE;
     }
 
     @Override

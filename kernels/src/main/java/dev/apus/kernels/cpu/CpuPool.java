@@ -34,6 +34,7 @@ public final class CpuPool implements AutoCloseable {
     /** Longer than the serial stretches inside a step, far shorter than a step. */
     private static final long SPIN_NANOS = 60_000;
 
+    /** A look at the clock costs as much as a few spins: seldom enough that the spinning sees new work at once. */
     private static final int SPINS_PER_CLOCK_READ = 32;
 
     private final int threads;
@@ -93,7 +94,8 @@ public final class CpuPool implements AutoCloseable {
     /**
      * Runs all parts and returns when the last has ended; one part runs on the caller without waking anybody.
      *
-     * @throws RuntimeException or Error: the first one that a part threw, after all parts have ended
+     * @throws RuntimeException or Error: the first one that a part threw. Once this is thrown no part runs any more: the others have
+     *     ended, or, where the caller works alone, were not begun
      * @throws IllegalStateException if the pool is closed or already running a job
      */
     public void run(Task job, int parts) {

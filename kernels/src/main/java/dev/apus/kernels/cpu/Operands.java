@@ -47,6 +47,16 @@ final class Operands {
         return host;
     }
 
+    /** An F32 matrix with at least {@code rows} rows and the columns {@code [from, from + width)}. */
+    static HostTensor columns(Tensor tensor, int from, int width, int rows) {
+        HostTensor host = matrix(tensor, "x", rows);
+        if (from < 0 || width <= 0 || from + (long) width > host.dim(1)) {
+            throw new IllegalArgumentException(
+                    "columns " + from + " to " + (from + width) + " of x, which has " + host.dim(1));
+        }
+        return host;
+    }
+
     /** An F32 vector of a given length. */
     static HostTensor vector(Tensor tensor, String name, long length) {
         HostTensor host = f32(tensor, name);

@@ -14,6 +14,9 @@ import jdk.incubator.vector.FloatVector;
  *
  * <p>The sums' memory is an array because a load from one compiles to fewer operations than from a segment: with segments alone the
  * tallest tile is too big for C1's third tier ("out of virtual registers"), and without that tier's profile C2 never gets to see it.
+ *
+ * <p>The tiles are longer than a screen because a sum is a local variable, which alone C2 keeps in a register: loops over arrays of
+ * vectors, or a method for a row, would put the sums on the heap.
  */
 final class PanelTile {
     /** Rows of the tallest tile: 16 sums, two weights and an input need AVX-512's 32 registers; elsewhere 8 sums suit 16. */

@@ -1,5 +1,6 @@
 package dev.apus.kernels.cpu;
 
+import static dev.apus.kernels.cpu.Operands.columns;
 import static dev.apus.kernels.cpu.Operands.matrix;
 import static dev.apus.kernels.cpu.Operands.vector;
 import static dev.apus.kernels.cpu.Operands.width;
@@ -84,6 +85,39 @@ final class ScalarKernels extends CpuKernels {
             for (int i = 0; i < width; i++) {
                 double y = (get(source.data(), row + i) - mean) * factor * get(weights, i);
                 set(target, row + i, (float) (biases == null ? y : y + get(biases, i)));
+            }
+        }
+    }
+
+    @Override
+    public void rmsNormColumns(Tensor x, int from, int width, Tensor weight, float eps, int rows) {
+        HostTensor target = columns(x, from, width, rows);
+        MemorySegment weights = vector(weight, "weight", width).data();
+        for (int r = 0; r < rows; r++) {
+            long start = (long) r * width(target) + from;
+            double squares = 0;
+            for (int i = 0; i < width; i++) {
+                double value = get(target.data(), start + i);
+                squares += value * value;
+            }
+            double factor = 1 / Math.sqrt(squares / width + eps);
+            for (int i = 0; i < width; i++) {
+                double value = get(target.data(), start + i) * factor;
+                set(target.data(), start + i, (float) (value * get(weights, i)));
+            }
+        }
+    }
+
+    @Override
+    public void addGated(Tensor x, Tensor delta, Tensor gate, int rows) {
+        HostTensor target = matrix(x, "x", rows);
+        int width = width(target);
+        MemorySegment added = matrix(delta, "delta", rows, width).data();
+        MemorySegment gates = matrix(gate, "gate", rows, 1).data();
+        for (int r = 0; r < rows; r++) {
+            double factor = ScalarMath.sigmoid(get(gates, r));
+            for (long i = (long) r * width; i < (r + 1L) * width; i++) {
+                set(target.data(), i, (float) (get(target.data(), i) + factor * get(added, i)));
             }
         }
     }
@@ -192,10 +226,10 @@ final class ScalarKernels extends CpuKernels {
                 target.asSlice(4 * at, 4L * width).fill((byte) 0);
                 for (int k = 0; k < experts.length; k++) {
                     Operands.linear(weights.gateUp().get(experts[k]))
-                            .multiply(gateUp.data(), 0, 0, source.data(), 4 * at, 0, 1, false, pool);
+                            .multiply(gateUp.data(), source.data().asSlice(4 * at, 4L * width), 1, false, pool);
                     gatedActivation(inner, gateUp, shape.activation(), 1);
                     Operands.linear(weights.down().get(experts[k]))
-                            .multiply(outer.data(), 0, 0, inner.data(), 0, 0, 1, false, pool);
+                            .multiply(outer.data(), inner.data(), 1, false, pool);
                     for (int i = 0; i < width; i++) {
                         set(target, at + i, get(target, at + i) + factors[k] * get(outer.data(), i));
                     }

@@ -15,58 +15,33 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Driven by one thread at a time.
  */
-final class ScalarLinear implements CpuLinear, CpuPool.Task {
-    private record Part(DType type, MemorySegment data, int firstRow) {}
+final class ScalarLinear extends StackedLinear {
+    private record Part(DType type, MemorySegment data) {}
 
     private final List<Part> parts;
-    private final float @Nullable [] bias;
-    private final int outFeatures;
-    private final int inFeatures;
     private final long bytes;
 
     private float[][] scratch = new float[0][];
-    private MemorySegment out = MemorySegment.NULL;
-    private MemorySegment x = MemorySegment.NULL;
-    private long outOffset;
-    private long xOffset;
-    private int outStride;
-    private int xStride;
-    private int rows;
-    private boolean accumulate;
 
     /** Copies the parts and the bias, which {@link CpuBackend#linear} has checked. */
     ScalarLinear(List<HostTensor> sources, @Nullable HostTensor biasSource, Arena arena) {
-        inFeatures = Math.toIntExact(sources.getFirst().dim(1));
-        int row = 0;
+        super(sources, biasSource, arena);
         long total = 0;
         Part[] copies = new Part[sources.size()];
         for (int i = 0; i < copies.length; i++) {
             HostTensor source = sources.get(i);
             MemorySegment copy = NativeMemory.allocate(arena, source.data().byteSize());
             copy.copyFrom(source.data());
-            copies[i] = new Part(source.dtype(), copy, row);
-            row += Math.toIntExact(source.dim(0));
+            copies[i] = new Part(source.dtype(), copy);
             total += copy.byteSize();
         }
         parts = List.of(copies);
-        outFeatures = row;
         bytes = total;
-        bias = biasSource == null ? null : biasSource.data().toArray(ValueLayout.JAVA_FLOAT);
     }
 
     @Override
-    public int outFeatures() {
-        return outFeatures;
-    }
-
-    @Override
-    public int inFeatures() {
-        return inFeatures;
-    }
-
-    @Override
-    public long byteSize() {
-        return bytes + (bias == null ? 0 : 4L * bias.length);
+    long weightBytes() {
+        return bytes;
     }
 
     @Override
@@ -77,12 +52,9 @@ final class ScalarLinear implements CpuLinear, CpuPool.Task {
     }
 
     private void readRow(int index, float[] values) {
-        int p = parts.size() - 1;
-        while (parts.get(p).firstRow > index) {
-            p--;
-        }
+        int p = partOf(index);
         Part part = parts.get(p);
-        long at = (index - part.firstRow) * part.type.byteSize(inFeatures);
+        long at = (index - firstOutput[p]) * part.type.byteSize(inFeatures);
         Dequantizer.dequantize(part.type, part.data, at, values, 0, inFeatures);
     }
 
@@ -94,24 +66,7 @@ final class ScalarLinear implements CpuLinear, CpuPool.Task {
     }
 
     @Override
-    public void multiply(
-            MemorySegment out,
-            long outOffset,
-            int outStride,
-            MemorySegment x,
-            long xOffset,
-            int xStride,
-            int rows,
-            boolean accumulate,
-            CpuPool pool) {
-        this.out = out;
-        this.outOffset = outOffset;
-        this.outStride = outStride;
-        this.x = x;
-        this.xOffset = xOffset;
-        this.xStride = xStride;
-        this.rows = rows;
-        this.accumulate = accumulate;
+    void start(CpuPool pool) {
         scratch(pool.threads());
         // A part below some thousand products costs less than waking a thread.
         long grain = 1 + 8192 / Math.max(1L, (long) rows * inFeatures);
@@ -124,10 +79,10 @@ final class ScalarLinear implements CpuLinear, CpuPool.Task {
         int end = CpuPool.start(part + 1, partCount, outFeatures, 1);
         for (int o = CpuPool.start(part, partCount, outFeatures, 1); o < end; o++) {
             readRow(o, weights);
-            float added = bias == null ? 0 : bias[o];
+            float added = bias.byteSize() == 0 ? 0 : bias.getAtIndex(ValueLayout.JAVA_FLOAT, o);
             for (int r = 0; r < rows; r++) {
-                float y = dot(weights, x, xOffset + 4L * r * xStride, inFeatures) + added;
-                long at = outOffset + 4 * ((long) r * outStride + o);
+                float y = dot(weights, x, 4L * r * inFeatures, inFeatures) + added;
+                long at = 4 * ((long) r * outFeatures + o);
                 out.set(ValueLayout.JAVA_FLOAT, at, accumulate ? out.get(ValueLayout.JAVA_FLOAT, at) + y : y);
             }
         }

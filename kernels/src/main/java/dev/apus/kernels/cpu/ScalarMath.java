@@ -19,6 +19,10 @@ final class ScalarMath {
         };
     }
 
+    static double sigmoid(double x) {
+        return 1 / (1 + Math.exp(-x));
+    }
+
     /** The error function to float64 rounding: its Maclaurin series, which needs about 60 terms at 3, and 1 beyond 6. */
     static double erf(double x) {
         double a = Math.abs(x);

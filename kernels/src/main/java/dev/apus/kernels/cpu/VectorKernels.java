@@ -1,5 +1,6 @@
 package dev.apus.kernels.cpu;
 
+import static dev.apus.kernels.cpu.Operands.columns;
 import static dev.apus.kernels.cpu.Operands.matrix;
 import static dev.apus.kernels.cpu.Operands.vector;
 import static dev.apus.kernels.cpu.Operands.width;
@@ -60,6 +61,21 @@ final class VectorKernels extends CpuKernels {
         MemorySegment weights = vector(weight, "weight", width).data();
         MemorySegment biases = bias == null ? null : vector(bias, "bias", width).data();
         norm.layer(target, source.data(), weights, biases, eps, rows, width);
+    }
+
+    @Override
+    public void rmsNormColumns(Tensor x, int from, int width, Tensor weight, float eps, int rows) {
+        HostTensor target = columns(x, from, width, rows);
+        MemorySegment weights = vector(weight, "weight", width).data();
+        norm.rmsColumns(target.data(), from, width(target), weights, eps, rows, width);
+    }
+
+    @Override
+    public void addGated(Tensor x, Tensor delta, Tensor gate, int rows) {
+        HostTensor target = matrix(x, "x", rows);
+        int width = width(target);
+        MemorySegment added = matrix(delta, "delta", rows, width).data();
+        pointwise.addGated(target.data(), added, matrix(gate, "gate", rows, 1).data(), rows, width);
     }
 
     @Override

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Driven by one thread at a time.
  */
-final class VectorLinear implements CpuLinear, CpuPool.Task {
+final class VectorLinear extends StackedLinear {
     /** Products below which a part costs less than handing it to another thread: some microseconds. */
     private static final long MIN_PART = 64 * 1024;
 
@@ -30,26 +30,13 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
     private static final int MIN_CHUNK_ROWS = 32;
 
     private final Panels[] parts;
-    /** Output of each part's first row. */
-    private final int[] firstOutput;
     /** Part and number within it of each panel. */
     private final int[] partOfPanel;
 
     private final int[] panelInPart;
-    private final MemorySegment bias;
-    private final int outFeatures;
-    private final int inFeatures;
     private final LinearScratch[] scratch;
 
-    private MemorySegment out = MemorySegment.NULL;
-    private MemorySegment x = MemorySegment.NULL;
-    private long outOffset;
-    private long xOffset;
-    private int outStride;
-    private int xStride;
-    private int rows;
     private int chunks;
-    private boolean accumulate;
 
     /**
      * Repacks the parts and copies the bias, which {@link CpuBackend#linear} has checked.
@@ -62,19 +49,14 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
             LinearScratch[] scratch,
             CpuPool pool,
             Arena arena) {
+        super(sources, biasSource, arena);
         this.scratch = scratch;
-        inFeatures = Math.toIntExact(sources.getFirst().dim(1));
         parts = new Panels[sources.size()];
-        firstOutput = new int[parts.length];
-        int row = 0;
         int panels = 0;
         for (int i = 0; i < parts.length; i++) {
             parts[i] = PanelPacker.pack(sources.get(i), pool, arena);
-            firstOutput[i] = row;
-            row += parts[i].rows;
             panels += parts[i].panels();
         }
-        outFeatures = row;
         partOfPanel = new int[panels];
         panelInPart = new int[panels];
         int panel = 0;
@@ -84,25 +66,11 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
                 panelInPart[panel++] = p;
             }
         }
-        bias = NativeMemory.allocate(arena, biasSource == null ? 0 : 4L * outFeatures);
-        if (biasSource != null) {
-            bias.copyFrom(biasSource.data());
-        }
     }
 
     @Override
-    public int outFeatures() {
-        return outFeatures;
-    }
-
-    @Override
-    public int inFeatures() {
-        return inFeatures;
-    }
-
-    @Override
-    public long byteSize() {
-        long total = bias.byteSize();
+    long weightBytes() {
+        long total = 0;
         for (Panels part : parts) {
             total += part.byteSize();
         }
@@ -111,37 +79,14 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
 
     @Override
     public void row(int index, MemorySegment target, long offset) {
-        int p = parts.length - 1;
-        while (firstOutput[p] > index) {
-            p--;
-        }
+        int p = partOf(index);
         for (int i = 0; i < inFeatures; i++) {
             target.set(JAVA_FLOAT, offset + 4L * i, parts[p].value(index - firstOutput[p], i));
         }
     }
 
     @Override
-    public void multiply(
-            MemorySegment out,
-            long outOffset,
-            int outStride,
-            MemorySegment x,
-            long xOffset,
-            int xStride,
-            int rows,
-            boolean accumulate,
-            CpuPool pool) {
-        if (rows <= 0 || outFeatures == 0) {
-            return;
-        }
-        this.out = out;
-        this.outOffset = outOffset;
-        this.outStride = outStride;
-        this.x = x;
-        this.xOffset = xOffset;
-        this.xStride = xStride;
-        this.rows = rows;
-        this.accumulate = accumulate;
+    void start(CpuPool pool) {
         int panels = partOfPanel.length;
         chunks = 1;
         if (rows > 1) {
@@ -163,7 +108,7 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
         int unit = CpuPool.start(part, partCount, units, 1);
         while (unit < end) {
             if (rows == 1) {
-                parts[partOfPanel[unit]].single(panelInPart[unit], x, xOffset, memory);
+                parts[partOfPanel[unit]].single(panelInPart[unit], x, 0, memory);
                 finish(unit++, 0, memory.sums(), 0);
             } else {
                 int chunk = unit % chunks;
@@ -199,7 +144,7 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
             if (PanelTile.ROWS == 8) {
                 for (; r + 8 <= to; r += 8) {
                     int sum = (r - from) * Panels.WIDTH + strip;
-                    PanelTile.eight(weights, 4L * strip, count, x, xAt(r, k), 4L * xStride, sums, sum);
+                    PanelTile.eight(weights, 4L * strip, count, x, xAt(r, k), 4L * inFeatures, sums, sum);
                 }
             }
             for (; r < to; r += 4) {
@@ -220,7 +165,7 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
 
     /** Offset of an input of a row, or of the last row if there is no such row: what a tile computes for it is dropped. */
     private long xAt(int row, int k) {
-        return xOffset + 4 * ((long) Math.min(row, rows - 1) * xStride + k);
+        return 4 * ((long) Math.min(row, rows - 1) * inFeatures + k);
     }
 
     /** Adds the bias to a row's sums of one panel and writes them to their outputs. */
@@ -229,7 +174,7 @@ final class VectorLinear implements CpuLinear, CpuPool.Task {
         int inPart = panelInPart[panel] * Panels.WIDTH;
         int output = firstOutput[part] + inPart;
         int width = Math.min(Panels.WIDTH, parts[part].rows - inPart);
-        long at = outOffset + 4 * ((long) row * outStride + output);
+        long at = 4 * ((long) row * outFeatures + output);
         boolean biased = bias.byteSize() > 0;
         int whole = width - width % LANES;
         for (int i = 0; i < whole; i += LANES) {

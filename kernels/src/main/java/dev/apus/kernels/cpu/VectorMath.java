@@ -2,7 +2,6 @@ package dev.apus.kernels.cpu;
 
 import dev.apus.kernels.Activation;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -59,11 +58,6 @@ final class VectorMath {
 
     static void store(FloatVector vector, MemorySegment segment, long offset, VectorMask<Float> mask) {
         vector.intoMemorySegment(segment, offset, ByteOrder.LITTLE_ENDIAN, mask);
-    }
-
-    /** One float of memory in every lane. */
-    static FloatVector splat(MemorySegment segment, long offset) {
-        return FloatVector.broadcast(SPECIES, segment.get(ValueLayout.JAVA_FLOAT, offset));
     }
 
     static FloatVector zero() {

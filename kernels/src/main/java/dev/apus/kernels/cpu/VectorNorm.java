@@ -26,6 +26,10 @@ final class VectorNorm implements CpuPool.Task {
     private float eps;
     private int rows;
     private int width;
+    /** First column and elements between rows of {@code x} and {@code out}. */
+    private int from;
+
+    private int stride;
     private VectorMask<Float> tail = SPECIES.maskAll(false);
 
     VectorNorm(CpuPool pool) {
@@ -44,7 +48,19 @@ final class VectorNorm implements CpuPool.Task {
         this.delta = delta;
         bias = null;
         centred = false;
+        from = 0;
+        stride = width;
         start(out, x, weight, eps, rows, width);
+    }
+
+    /** {@code x[r, from..from+width) = rmsNorm(x[r, from..from+width))} in rows of {@code stride} elements. */
+    void rmsColumns(MemorySegment x, int from, int stride, MemorySegment weight, float eps, int rows, int width) {
+        delta = null;
+        bias = null;
+        centred = false;
+        this.from = from;
+        this.stride = stride;
+        start(x, x, weight, eps, rows, width);
     }
 
     /** {@code out = layerNorm(x)}. */
@@ -59,6 +75,8 @@ final class VectorNorm implements CpuPool.Task {
         delta = null;
         this.bias = bias;
         centred = true;
+        from = 0;
+        stride = width;
         start(out, x, weight, eps, rows, width);
     }
 
@@ -77,7 +95,7 @@ final class VectorNorm implements CpuPool.Task {
     public void run(int part, int parts, int thread) {
         int end = CpuPool.start(part + 1, parts, rows, 1);
         for (int r = CpuPool.start(part, parts, rows, 1); r < end; r++) {
-            long at = 4L * r * width;
+            long at = 4 * ((long) r * stride + from);
             if (delta != null) {
                 VectorPointwise.addRow(x, delta, at, width, tail);
             }

@@ -7,6 +7,7 @@ import static dev.apus.kernels.cpu.VectorMath.store;
 
 import dev.apus.kernels.Activation;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
@@ -17,6 +18,7 @@ final class VectorPointwise implements CpuPool.Task {
     /** What happens to an element. */
     private enum Operation {
         ADD,
+        ADD_GATED,
         SCALE,
         SOFT_CAP,
         GATED,
@@ -34,6 +36,9 @@ final class VectorPointwise implements CpuPool.Task {
     private Activation activation = Activation.SILU;
     private MemorySegment out = MemorySegment.NULL;
     private MemorySegment in = MemorySegment.NULL;
+    /** One gate a row of {@link Operation#ADD_GATED}. */
+    private MemorySegment gates = MemorySegment.NULL;
+
     private float factor;
     private int rows;
     private int width;
@@ -46,6 +51,13 @@ final class VectorPointwise implements CpuPool.Task {
     /** {@code x += delta}. */
     void add(MemorySegment x, MemorySegment delta, int rows, int width) {
         operation = Operation.ADD;
+        start(x, delta, rows, width, LIGHT_GRAIN);
+    }
+
+    /** {@code x[r] += sigmoid(gate[r]) * delta[r]}. */
+    void addGated(MemorySegment x, MemorySegment delta, MemorySegment gate, int rows, int width) {
+        operation = Operation.ADD_GATED;
+        gates = gate;
         start(x, delta, rows, width, LIGHT_GRAIN);
     }
 
@@ -93,6 +105,7 @@ final class VectorPointwise implements CpuPool.Task {
             long at = 4L * r * width;
             switch (operation) {
                 case ADD -> addRow(out, in, at, width, tail);
+                case ADD_GATED -> addScaledRow(out, at, in, at, sigmoid(gates, r), width, tail);
                 case SCALE -> scaleRow(out, at, width, factor, tail);
                 case SOFT_CAP -> capRow(out, at, width, factor, tail);
                 case GATED -> gatedRow(at);
@@ -130,6 +143,24 @@ final class VectorPointwise implements CpuPool.Task {
             long last = at + 4L * bound;
             store(load(x, last, tail).add(load(delta, last, tail)), x, last, tail);
         }
+    }
+
+    /** {@code x += factor * delta}; every element as a fused multiply-add. */
+    static void addScaledRow(
+            MemorySegment x, long at, MemorySegment delta, long from, float factor, int width, VectorMask<Float> tail) {
+        FloatVector by = FloatVector.broadcast(SPECIES, factor);
+        int bound = SPECIES.loopBound(width);
+        for (int i = 0; i < bound; i += LANES) {
+            store(by.fma(load(delta, from + 4L * i), load(x, at + 4L * i)), x, at + 4L * i);
+        }
+        if (bound < width) {
+            long last = 4L * bound;
+            store(by.fma(load(delta, from + last, tail), load(x, at + last, tail)), x, at + last, tail);
+        }
+    }
+
+    private static float sigmoid(MemorySegment gates, int row) {
+        return (float) ScalarMath.sigmoid(gates.getAtIndex(ValueLayout.JAVA_FLOAT, row));
     }
 
     private static void scaleRow(MemorySegment x, long at, int width, float factor, VectorMask<Float> tail) {

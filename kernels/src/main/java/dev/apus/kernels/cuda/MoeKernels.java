@@ -1,6 +1,5 @@
 package dev.apus.kernels.cuda;
 
-import dev.apus.kernels.Activation;
 import dev.apus.kernels.DType;
 import dev.apus.kernels.Linear;
 import dev.apus.kernels.MoeShape;
@@ -174,17 +173,6 @@ final class MoeKernels implements AutoCloseable {
                 .i32(hidden)
                 .i32(PointwiseKernels.number(shape.activation()));
         launch("moe_gate_up", tile, tiles, shape.intermediate(), 2);
-    }
-
-    /** The sources' number of an activation. */
-    private static int kind(Activation activation) {
-        return switch (activation) {
-            case SILU -> 0;
-            case GELU -> 1;
-            case GELU_TANH -> 2;
-            case RELU -> 3;
-            case RELU2 -> 4;
-        };
     }
 
     private void down(

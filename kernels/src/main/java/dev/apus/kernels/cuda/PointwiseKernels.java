@@ -28,6 +28,7 @@ final class PointwiseKernels implements AutoCloseable {
     private final CudaFunction addGated;
     private final CudaFunction add;
     private final CudaFunction scale;
+    private final CudaFunction scaleF32;
     private final CudaFunction softCap;
     private final CudaFunction softCapF32;
     private final CudaFunction activate;
@@ -43,6 +44,7 @@ final class PointwiseKernels implements AutoCloseable {
         addGated = module.function("add_gated");
         add = module.function("add");
         scale = module.function("scale");
+        scaleF32 = module.function("scale_f32");
         softCap = module.function("soft_cap");
         softCapF32 = module.function("soft_cap_f32");
         activate = module.function("activation");
@@ -126,10 +128,11 @@ final class PointwiseKernels implements AutoCloseable {
 
     /** See {@link dev.apus.kernels.Kernels#scale}. */
     void scale(Tensor x, float factor, int rows) {
-        CudaTensor target = matrix(x, "x", activation, rows);
+        boolean logits = x.dtype() == DType.F32;
+        CudaTensor target = matrix(x, "x", logits ? DType.F32 : activation, rows);
         long values = (long) rows * width(target);
         context.args().clear().address(target.address()).f32(factor).i64(values);
-        launchValues(scale, values);
+        launchValues(logits ? scaleF32 : scale, values);
     }
 
     /** See {@link dev.apus.kernels.Kernels#softCap}; of activations or of F32 logits. */

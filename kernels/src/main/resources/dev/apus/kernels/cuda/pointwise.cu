@@ -145,6 +145,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) scale(act* x, float factor
     over_values(x, n, [=](float v) { return v * factor; });
 }
 
+// x *= factor, on logits.
+extern "C" __global__ void __launch_bounds__(THREADS) scale_f32(float* x, float factor, i64 n) {
+    allow_next();
+    wait_for_previous();
+    over_values(x, n, [=](float v) { return v * factor; });
+}
+
 // x = cap * tanh(x / cap), on activations.
 extern "C" __global__ void __launch_bounds__(THREADS) soft_cap(act* x, float cap, i64 n) {
     allow_next();

@@ -12,15 +12,18 @@ import dev.apus.kernels.MoeShape;
 import dev.apus.kernels.MoeWeights;
 import dev.apus.kernels.StepBatch;
 import dev.apus.kernels.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Linear layers, embeddings, experts and the backend's own checks, on both providers. */
 class LinearAndMoeTest {
@@ -121,14 +124,14 @@ class LinearAndMoeTest {
     @CsvSource({"true,true", "true,false", "false,false"})
     void expertsAgreeWithTheOracleInAnyBatch(boolean softmaxFirst, boolean renormalize) {
         MoeShape shape = new MoeShape(7, 3, 24, softmaxFirst, renormalize, Activation.SILU);
-        int rows = 13;
+        int rows = 3 * VectorMoe.ROWS + 13; // more than an expert takes at a time
         int hidden = 40;
         float[] x = Floats.random(new Random(8), rows * hidden, 1);
         float[] logits = Floats.random(new Random(9), rows * 7, 2);
         float[] oracle = moe(CpuOptions.Provider.SCALAR, shape, x, logits, rows, hidden);
         float[] vector = moe(CpuOptions.Provider.VECTOR, shape, x, logits, rows, hidden);
         Floats.assertClose(vector, oracle, 2e-5);
-        for (int r = 0; r < rows; r++) {
+        for (int r = 0; r < rows; r += 29) {
             float[] alone = moe(
                     CpuOptions.Provider.VECTOR,
                     shape,
@@ -143,21 +146,83 @@ class LinearAndMoeTest {
     private static float[] moe(
             CpuOptions.Provider provider, MoeShape shape, float[] x, float[] logits, int rows, int hidden) {
         try (CpuBackend backend = open(provider, 2)) {
-            Random random = new Random(10);
-            int inner = shape.intermediate();
-            List<Linear> gateUp = new ArrayList<>();
-            List<Linear> down = new ArrayList<>();
-            for (int e = 0; e < shape.experts(); e++) {
-                float[] up = Floats.random(random, 2 * inner * hidden, 0.3f);
-                gateUp.add(backend.linear(List.of(matrix(backend, up, 2L * inner, hidden)), null));
-                float[] back = Floats.random(random, hidden * inner, 0.3f);
-                down.add(backend.linear(List.of(matrix(backend, back, hidden, inner)), null));
-            }
+            MoeWeights weights = weights(backend, shape, hidden);
             Tensor out = backend.allocate(DType.F32, rows, hidden);
             Tensor router = Floats.tensor(backend, logits, rows, shape.experts());
             Tensor input = Floats.tensor(backend, x, rows, hidden);
-            backend.kernels().moe(out, input, router, new MoeWeights(gateUp, down), shape, rows);
+            backend.kernels().moe(out, input, router, weights, shape, rows);
             return Floats.values(out);
+        }
+    }
+
+    private static MoeWeights weights(CpuBackend backend, MoeShape shape, int hidden) {
+        Random random = new Random(10);
+        int inner = shape.intermediate();
+        List<Linear> gateUp = new ArrayList<>();
+        List<Linear> down = new ArrayList<>();
+        for (int e = 0; e < shape.experts(); e++) {
+            float[] up = Floats.random(random, 2 * inner * hidden, 0.3f);
+            gateUp.add(backend.linear(List.of(matrix(backend, up, 2L * inner, hidden)), null));
+            float[] back = Floats.random(random, hidden * inner, 0.3f);
+            down.add(backend.linear(List.of(matrix(backend, back, hidden, inner)), null));
+        }
+        return new MoeWeights(gateUp, down);
+    }
+
+    /** Steps of growing size on the way to a full batch: what earlier ones needed must not stay allocated beside it. */
+    @Test
+    void expertsNeedNoMoreMemoryForLargerSteps() {
+        MoeShape shape = new MoeShape(2, 1, 24, true, true, Activation.SILU);
+        int hidden = 40;
+        List<Long> allocated = new ArrayList<>();
+        try (CpuBackend backend = open(CpuOptions.Provider.VECTOR, 1);
+                CountingArena counting = new CountingArena()) {
+            CpuPool pool = new CpuPool(1);
+            VectorMoe moe = new VectorMoe(pool, new VectorPointwise(pool), counting);
+            MoeWeights weights = weights(backend, shape, hidden);
+            for (int rows = 1; rows <= 1024; rows *= 4) {
+                MemorySegment out = ((HostTensor) backend.allocate(DType.F32, rows, hidden)).data();
+                HostTensor x = matrix(backend, Floats.random(new Random(8), rows * hidden, 1), rows, hidden);
+                HostTensor logits = matrix(backend, Floats.random(new Random(9), rows * 2, 2), rows, 2);
+                moe.run(out, x.data(), logits.data(), weights, shape, rows, hidden);
+                allocated.add(counting.bytes);
+            }
+            pool.close();
+            assertThat(allocated).containsOnly(backend.scratchBytes(shape, hidden));
+        }
+    }
+
+    /** An arena that counts what is asked of it. */
+    private static final class CountingArena implements Arena {
+        private final Arena arena = Arena.ofShared();
+        private long bytes;
+
+        @Override
+        public MemorySegment allocate(long byteSize, long byteAlignment) {
+            bytes += byteSize;
+            return arena.allocate(byteSize, byteAlignment);
+        }
+
+        @Override
+        public MemorySegment.Scope scope() {
+            return arena.scope();
+        }
+
+        @Override
+        public void close() {
+            arena.close();
+        }
+    }
+
+    /** What a block is said to take is what the cache takes, whatever padding the head's width asks for. */
+    @ParameterizedTest
+    @ValueSource(ints = {16, 64, 80, 128})
+    void statesTheBytesOfItsBlocks(int headDim) {
+        KvLayout layout = new KvLayout(3, 2, headDim, 16, DType.F32);
+        try (CpuBackend backend = open(CpuOptions.Provider.VECTOR, 1)) {
+            CpuKvCache cache = (CpuKvCache) backend.kvCache(layout, 5);
+            assertThat(5 * backend.kvBlockBytes(layout)).isEqualTo(cache.data().byteSize());
+            assertThat(backend.kvBlockBytes(layout)).isGreaterThanOrEqualTo(layout.bytesPerBlock());
         }
     }
 

@@ -14,19 +14,6 @@ import java.util.Map;
  * only serve web pages (urlize, xmlattr and the like). Ints end at about a thousand digits.
  */
 public final class JinjaTemplate implements ChatTemplate {
-    /**
-     * The ChatML format, for models that name no template but were trained on it. A model trained on another format answers badly with
-     * it: choose it only knowing the model.
-     */
-    public static final String CHATML_SOURCE = """
-            {%- for message in messages %}
-            {{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}
-            {%- endfor %}
-            {%- if add_generation_prompt %}
-            {{- '<|im_start|>assistant\\n' }}
-            {%- endif %}
-            """;
-
     /** A template longer than this is none: the longest published ones have about 40,000 characters. */
     private static final int MAX_SOURCE = 1 << 20;
 
@@ -62,11 +49,6 @@ public final class JinjaTemplate implements ChatTemplate {
                     + MAX_SOURCE + "; is this really the model's template?");
         }
         return new JinjaTemplate(parse(source), limits, clock);
-    }
-
-    /** The ChatML template, see {@link #CHATML_SOURCE}. */
-    public static ChatTemplate chatMl() {
-        return compile(CHATML_SOURCE);
     }
 
     private static List<Node> parse(String source) {

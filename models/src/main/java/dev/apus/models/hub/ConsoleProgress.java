@@ -10,7 +10,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Shows fetches to the one who waits: one bar over all files on a terminal, a line at the start and end of each file elsewhere. */
 public final class ConsoleProgress implements ProgressListener, AutoCloseable {
+    /** Often enough to look alive, seldom enough that a slow terminal costs nothing. */
     private static final int UPDATE_MILLIS = 200;
+
     private static final long MEGABYTE = 1_000_000;
 
     private final PrintStream out;

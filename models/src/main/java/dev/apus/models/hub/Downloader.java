@@ -28,8 +28,13 @@ final class Downloader {
     /** A file of which nobody tells the size is small or refused: without a size there is no end to a hostile body. */
     private static final long MAX_UNSIZED = 64L << 20;
 
+    /** Bytes of a read: a few thousand system calls for a gigabyte, and with {@link HubOptions#connections} files a few MiB of heap. */
     private static final int BUFFER = 1 << 18;
+
+    /** Pauses grow sixteenfold, to 8 seconds with the default first one: longer outages are for the user to wait out. */
     private static final int MAX_DOUBLINGS = 4;
+
+    /** 4 TiB, twice the largest models there are: a listing that says more is wrong, and sums of sizes stay far from overflow. */
     private static final long MAX_SIZE = 1L << 42;
 
     private final HubHttp http;

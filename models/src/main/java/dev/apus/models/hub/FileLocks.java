@@ -16,6 +16,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * operating system drops a lock when its process dies; the lock files themselves stay, as removing them would race.
  */
 final class FileLocks {
+    /** How soon a lock that another process gave up is noticed: no time beside a download, and hardly a system call. */
     private static final long POLL_MILLIS = 50;
 
     private final ConcurrentMap<Path, ReentrantLock> threads = new ConcurrentHashMap<>();

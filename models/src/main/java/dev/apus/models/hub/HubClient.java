@@ -14,7 +14,10 @@ import org.jspecify.annotations.Nullable;
 
 /** What both hubs share: choose the files that make up the model, fetch them, hand back what to open. */
 abstract sealed class HubClient implements AutoCloseable permits HuggingFaceHub, ModelScopeHub {
+    /** The largest repositories of models have some thousands; what a hostile listing says is kept in memory. */
     static final int MAX_FILES = 100_000;
+
+    /** A listing of {@link #MAX_FILES} entries at about 600 bytes each. */
     static final long MAX_LISTING_BYTES = 64L << 20;
 
     final HubHttp http;

@@ -4,8 +4,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.ConnectException;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.ProxySelector;
 import java.net.URI;
 import java.net.UnknownHostException;
 import java.net.http.HttpClient;
@@ -29,7 +27,11 @@ import org.jspecify.annotations.Nullable;
  * answer but success turned into an exception that says whether trying again can help.
  */
 final class HubHttp implements AutoCloseable {
+    /** Hubs redirect once or twice, to their store; what goes on is a loop. */
     private static final int MAX_REDIRECTS = 10;
+
+    /** The JDK's own setting: schemes of credentials that are not sent to a proxy for a tunnel. */
+    private static final String TUNNEL_SCHEMES = "jdk.http.auth.tunneling.disabledSchemes";
     /** A server that wants a longer pause is told to the user instead of waited for. */
     private static final Duration MAX_RETRY_AFTER = Duration.ofSeconds(60);
 
@@ -47,10 +49,15 @@ final class HubHttp implements AutoCloseable {
                 .version(HttpClient.Version.HTTP_1_1) // one connection a file: faster for large bodies than sharing one
                 .followRedirects(HttpClient.Redirect.NEVER)
                 .connectTimeout(options.connectTimeout());
-        URI proxy = options.proxy();
-        if (proxy != null && proxy.getHost() != null) {
-            int port = proxy.getPort() < 0 ? 80 : proxy.getPort();
-            builder.proxy(ProxySelector.of(new InetSocketAddress(proxy.getHost(), port)));
+        HubProxy proxy = options.proxy();
+        if (proxy != null) {
+            builder.proxy(proxy.selector());
+        }
+        if (proxy != null && proxy.credentials() != null && System.getProperty(TUNNEL_SCHEMES) == null) {
+            // The JDK drops Basic credentials on the way to a tunnel unless told otherwise before its client's first
+            // use. Who writes a
+            // password into the proxy's address wants it sent there.
+            System.setProperty(TUNNEL_SCHEMES, "");
         }
         this.client = builder.build();
     }
@@ -112,13 +119,20 @@ final class HubHttp implements AutoCloseable {
             if (status == 200 || status == 206) {
                 return new Answer(status, response.headers(), hubHeaders, response.body());
             }
-            response.body().close();
+            discard(response.body());
             if (status < 300 || status >= 400 || status == 304) {
                 throw failure(status, at, response.headers());
             }
             at = target(at, response.headers());
         }
         throw new HubException(address + " redirects more than " + MAX_REDIRECTS + " times, last to " + plain(at));
+    }
+
+    /** @param body null where a proxy refused a tunnel */
+    private static void discard(@Nullable InputStream body) throws IOException {
+        if (body != null) {
+            body.close();
+        }
     }
 
     private HttpResponse<InputStream> sendOnce(String method, URI at, Map<String, String> extra)
@@ -131,6 +145,10 @@ final class HubHttp implements AutoCloseable {
         extra.forEach(request::header);
         if (sameOrigin(at)) {
             credentials.forEach(request::header);
+        }
+        String forProxy = proxied(at) ? proxyCredentials() : null;
+        if (forProxy != null) {
+            request.header("Proxy-Authorization", forProxy);
         }
         try {
             return client.send(request.build(), HttpResponse.BodyHandlers.ofInputStream());
@@ -147,7 +165,7 @@ final class HubHttp implements AutoCloseable {
 
     /** Looks the host up under the connect timeout, which the client applies to the connection alone: dead resolvers take long. */
     private void lookUp(URI at) throws InterruptedException {
-        if (options.proxy() != null || System.getProperty("https.proxyHost") != null) {
+        if (proxied(at) || (options.proxy() == null && System.getProperty("https.proxyHost") != null)) {
             return; // the proxy looks it up
         }
         CompletableFuture<Void> found = new CompletableFuture<>();
@@ -170,6 +188,27 @@ final class HubHttp implements AutoCloseable {
                             + options.connectTimeout().toMillis() + " ms",
                     e);
         }
+    }
+
+    private boolean proxied(URI at) {
+        HubProxy proxy = options.proxy();
+        return proxy != null && proxy.serves(at);
+    }
+
+    private @Nullable String proxyCredentials() {
+        HubProxy proxy = options.proxy();
+        return proxy == null ? null : proxy.credentials();
+    }
+
+    /** 407 comes from the proxy, whatever address was asked for. */
+    private HubException proxyRefuses(URI at) {
+        HubProxy proxy = options.proxy();
+        String name = proxy == null ? "the JVM's proxy" : "the proxy " + proxy.host() + ":" + proxy.port();
+        String advice = proxyCredentials() == null
+                ? "wants credentials: give them as HTTPS_PROXY=http://user:password@host:port"
+                : "refuses the user and password in its address: correct HTTPS_PROXY; only the Basic scheme is supported";
+        return new HubException(name + " does not let through to " + plain(at) + " (407): it " + advice
+                + ", or name the host in NO_PROXY if it can be reached without it");
     }
 
     private URI target(URI from, HttpHeaders headers) {
@@ -196,7 +235,7 @@ final class HubHttp implements AutoCloseable {
                 && endpoint.getPort() == at.getPort();
     }
 
-    private static IOException failure(int status, URI at, HttpHeaders headers) throws Transient {
+    private IOException failure(int status, URI at, HttpHeaders headers) throws Transient {
         String where = plain(at) + " answers " + status;
         String code = headers.firstValue("x-error-code").orElse("");
         return switch (status) {
@@ -205,6 +244,7 @@ final class HubHttp implements AutoCloseable {
                         + (code.equals("GatedRepo") ? " (the model is gated)" : "")
                         + ": the model is gated, private or not there; accept its licence on the hub's page and set the"
                         + " hub's token (HF_TOKEN or MODELSCOPE_API_TOKEN) to one that may read it");
+            case 407 -> throw proxyRefuses(at);
             case 404, 410 ->
                 throw new HubException(where + ": not found there"
                         + (code.isEmpty() ? "" : " (" + Names.quote(code) + ")")

@@ -6,6 +6,8 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -21,7 +23,8 @@ import org.jspecify.annotations.Nullable;
  * @param modelScopeCache ModelScope's cache ({@code MODELSCOPE_CACHE}, else {@code ~/.cache/modelscope/hub})
  * @param modelScopeEndpoint base address of ModelScope ({@code MODELSCOPE_ENDPOINT}, {@code MODELSCOPE_DOMAIN})
  * @param modelScopeToken sent to that endpoint only ({@code MODELSCOPE_API_TOKEN}); null for none
- * @param proxy the HTTP proxy of all requests ({@code HTTPS_PROXY}); null for the JVM's own proxy properties
+ * @param proxy the HTTP proxy and what is reached without it ({@code HTTPS_PROXY}, {@code ALL_PROXY}, {@code HTTP_PROXY},
+ *     {@code NO_PROXY}, in capitals or not); null for the JVM's own proxy properties
  * @param offline never touch a network ({@code HF_HUB_OFFLINE})
  * @param connections files fetched at once, 1 to 64
  * @param connectTimeout how long a host may take to be found and to accept; short, so that a closed network is noticed at once
@@ -39,7 +42,7 @@ public record HubOptions(
         Path modelScopeCache,
         URI modelScopeEndpoint,
         @Nullable String modelScopeToken,
-        @Nullable URI proxy,
+        @Nullable HubProxy proxy,
         boolean offline,
         int connections,
         Duration connectTimeout,
@@ -47,6 +50,7 @@ public record HubOptions(
         int retries,
         Duration retryDelay) {
 
+    /** Hubs refuse clients with more, and no line is filled better by them. */
     private static final int MAX_CONNECTIONS = 64;
     /** A token is some forty characters; a file much larger is something else, put there by mistake. */
     private static final int MAX_TOKEN_BYTES = 64 * 1024;
@@ -90,7 +94,6 @@ public record HubOptions(
             hfToken = readToken(vars.path("HF_TOKEN_PATH", home, hfHome.resolve("token")));
         }
         String domain = vars.or("MODELSCOPE_DOMAIN", "www.modelscope.cn");
-        String proxy = vars.firstOf("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy");
         return new HubOptions(
                 HubKind.HUGGINGFACE,
                 null,
@@ -101,7 +104,7 @@ public record HubOptions(
                 vars.path("MODELSCOPE_CACHE", home, home.resolve(".cache/modelscope/hub")),
                 vars.uri("MODELSCOPE_ENDPOINT", domain.contains("://") ? domain : "https://" + domain),
                 vars.get("MODELSCOPE_API_TOKEN"),
-                proxy == null ? null : Env.parse("HTTPS_PROXY", proxy.contains("://") ? proxy : "http://" + proxy),
+                vars.proxy(),
                 vars.flag("HF_HUB_OFFLINE") || vars.flag("TRANSFORMERS_OFFLINE"),
                 8,
                 Duration.ofSeconds(3),
@@ -243,7 +246,7 @@ public record HubOptions(
                 + huggingFaceCache + ", huggingFaceEndpoint=" + huggingFaceEndpoint + ", huggingFaceToken="
                 + (huggingFaceToken == null ? "none" : "set") + ", modelScopeCache=" + modelScopeCache
                 + ", modelScopeEndpoint=" + modelScopeEndpoint + ", modelScopeToken="
-                + (modelScopeToken == null ? "none" : "set") + ", proxy=" + (proxy == null ? "none" : proxy.getHost())
+                + (modelScopeToken == null ? "none" : "set") + ", proxy=" + (proxy == null ? "none" : proxy)
                 + ", offline=" + offline + ", connections=" + connections + ", connectTimeout=" + connectTimeout
                 + ", readTimeout=" + readTimeout + ", retries=" + retries + ", retryDelay=" + retryDelay + "]";
     }
@@ -293,12 +296,16 @@ public record HubOptions(
             return value == null ? fallback : value;
         }
 
+        /** The first of the usual variables that is set: hubs are reached by https. */
         @Nullable
-        String firstOf(String... names) {
-            for (String name : names) {
-                String value = get(name);
-                if (value != null) {
-                    return value;
+        HubProxy proxy() {
+            for (String name : List.of("HTTPS_PROXY", "ALL_PROXY", "HTTP_PROXY")) {
+                for (String variable : List.of(name, name.toLowerCase(Locale.ROOT))) {
+                    String address = get(variable);
+                    if (address != null) {
+                        String exceptions = get("NO_PROXY");
+                        return HubProxy.of(variable, address, exceptions == null ? get("no_proxy") : exceptions);
+                    }
                 }
             }
             return null;
@@ -327,7 +334,7 @@ public record HubOptions(
         }
 
         boolean flag(String name) {
-            String value = or(name, "0").toUpperCase(java.util.Locale.ROOT);
+            String value = or(name, "0").toUpperCase(Locale.ROOT);
             return value.equals("1") || value.equals("ON") || value.equals("YES") || value.equals("TRUE");
         }
     }

@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 record HuggingFaceCache(Path root, Path locks) {
     private static final Pattern COMMIT = Pattern.compile("[0-9a-f]{40}");
     private static final Pattern ETAG = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}");
+
+    /** A ref holds the 40 characters of a commit; a file much larger is none. */
     private static final int MAX_REF_BYTES = 1024;
 
     /** The place of repository {@code id} in {@code cache}. */

@@ -28,6 +28,7 @@ final class ModelArchive implements AutoCloseable {
     /** More entries than any package of models has; a larger directory is an attack on memory. */
     private static final int MAX_ENTRIES = 100_000;
 
+    /** Few calls for a large file, and small enough for the caches of the processor that unpacks into it. */
     private static final int BUFFER = 1 << 18;
 
     private final String label;

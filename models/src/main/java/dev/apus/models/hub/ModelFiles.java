@@ -30,6 +30,8 @@ final class ModelFiles {
             "Q3_K_M", "BF16", "F16");
 
     private static final Pattern SPLIT = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.gguf");
+
+    /** Choices that a message lists: all of a usual repository, about a screen of them. */
     private static final int MAX_LISTED = 40;
 
     /** Names that are data for training or tools, not for running the model. */

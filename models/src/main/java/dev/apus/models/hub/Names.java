@@ -6,6 +6,7 @@ import java.util.regex.Pattern;
 
 /** Checks of names that others chose (hubs, archives, command lines) before they become paths, addresses or messages. */
 final class Names {
+    /** Characters of a foreign text in a message: two lines of a terminal. */
     private static final int MAX_SHOWN = 160;
     /** Longer paths are refused by common file systems (255 a component, 4096 in all with the cache's own folders before). */
     private static final int MAX_PATH = 1024;

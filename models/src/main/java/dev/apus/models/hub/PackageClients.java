@@ -18,6 +18,7 @@ final class PackageClients {
     /** Pinned: without a version Maven asks its repositories for the newest, which is slower and not repeatable. */
     private static final String COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
 
+    /** Of a failed command: pip and Maven say why in their last few lines. */
     private static final int SHOWN_LINES = 6;
 
     private final CommandRunner runner;

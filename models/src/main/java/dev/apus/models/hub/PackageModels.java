@@ -23,6 +23,8 @@ import java.util.stream.Stream;
  */
 final class PackageModels {
     private static final String LIST = "models.txt";
+
+    /** Packages have tens of models; the list of a hostile one must not fill the memory. */
     private static final long MAX_LIST_BYTES = 1 << 24;
 
     private final Path root;

@@ -12,6 +12,7 @@ final class ProcessCommandRunner implements CommandRunner {
     /** The last lines hold the reason of a failure; the rest of a long log is of no use in a message. */
     private static final int KEPT_BYTES = 16 * 1024;
 
+    /** For a command that is ended to remove its temporary files before it is killed, and for its last output to arrive. */
     private static final long GRACE_SECONDS = 2;
 
     @Override

@@ -19,6 +19,7 @@ final class Snapshots {
     /** Sharded models name each tensor; the largest published indexes have some ten megabytes. */
     static final long MAX_INDEX_BYTES = 100_000_000;
 
+    /** Folders of a folder of weights nest once or twice; JSON that nests deeper than this is made to exhaust the stack. */
     private static final int MAX_DEPTH = 64;
 
     private Snapshots() {}

@@ -10,6 +10,12 @@ final class EngineDetokenizer implements Detokenizer {
     /** Enough tokens before the new ones for a decoder to see that they do not start the text. */
     private static final int CONTEXT = 6;
 
+    /**
+     * Tokens that may wait for the rest of a character, which has four bytes at most: beyond this, what follows is no text. It is passed
+     * on as it is, or forgotten if it shows nothing; waiting on would decode an ever longer window for each token.
+     */
+    private static final int MOST_WAITING = 16;
+
     private final NativeEngine engine;
     private final boolean skipSpecialTokens;
     private int[] window = new int[16];
@@ -38,7 +44,12 @@ final class EngineDetokenizer implements Detokenizer {
     private String grown(boolean last) {
         String before = engine.decode(Arrays.copyOf(window, read), skipSpecialTokens);
         String now = engine.decode(Arrays.copyOf(window, length), skipSpecialTokens);
-        if (now.length() <= before.length() || (!last && now.endsWith("\uFFFD"))) {
+        boolean mayWait = !last && length - read < MOST_WAITING;
+        if (now.length() <= before.length()) {
+            length = mayWait ? length : read; // tokens that are no text, such as special ones
+            return "";
+        }
+        if (mayWait && now.endsWith("\uFFFD")) {
             return "";
         }
         int drop = Math.max(0, length - CONTEXT);

@@ -16,6 +16,15 @@ import org.junit.jupiter.api.Test;
 
 /** What the fixtures from Python cannot tell: the Java side of values, errors, limits and threads. */
 class JinjaTemplateTest {
+    private static final String CHATML = """
+            {%- for message in messages %}
+            {{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}
+            {%- endfor %}
+            {%- if add_generation_prompt %}
+            {{- '<|im_start|>assistant\\n' }}
+            {%- endif %}
+            """;
+
     private static final List<Map<String, Object>> CHAT = List.of(
             Map.of("role", "system", "content", "Be brief."),
             Map.of("role", "user", "content", "Hi"),
@@ -27,7 +36,7 @@ class JinjaTemplateTest {
 
     @Test
     void chatMl() {
-        assertThat(JinjaTemplate.chatMl().render(Map.of("messages", CHAT, "add_generation_prompt", true)))
+        assertThat(JinjaTemplate.compile(CHATML).render(Map.of("messages", CHAT, "add_generation_prompt", true)))
                 .isEqualTo("""
                 <|im_start|>system
                 Be brief.<|im_end|>
@@ -37,12 +46,13 @@ class JinjaTemplateTest {
                 Hello<|im_end|>
                 <|im_start|>assistant
                 """);
-        assertThat(JinjaTemplate.chatMl().render(Map.of("messages", CHAT))).endsWith("Hello<|im_end|>\n");
+        assertThat(JinjaTemplate.compile(CHATML).render(Map.of("messages", CHAT)))
+                .endsWith("Hello<|im_end|>\n");
     }
 
     @Test
     void continuesTheLastMessage() {
-        ChatTemplate chatMl = JinjaTemplate.chatMl();
+        ChatTemplate chatMl = JinjaTemplate.compile(CHATML);
         // "end" stands in what the template writes after the message too.
         for (String text : List.of("end", "", "The answer is ", "a\n", "CONTINUE_FINAL_MESSAGE_TAG")) {
             List<Map<String, String>> messages =
@@ -158,6 +168,7 @@ class JinjaTemplateTest {
                 .mapToObj(i -> Map.<String, Object>of(
                         "role", i % 2 == 0 ? "user" : "assistant", "content", "word ".repeat(20)))
                 .toList();
-        assertThat(JinjaTemplate.chatMl().render(Map.of("messages", messages))).hasSizeGreaterThan(1_000_000);
+        assertThat(JinjaTemplate.compile(CHATML).render(Map.of("messages", messages)))
+                .hasSizeGreaterThan(1_000_000);
     }
 }

@@ -80,6 +80,24 @@ class DetokenizerTest {
         }
     }
 
+    /** Bytes that never become a character come out as they are, some at a time, and do not make each token dearer than the last. */
+    @Test
+    void bytesThatAreNoTextDoNotWaitForEver() {
+        Fixture fixture = Fixture.of("byte-level");
+        int id = byteId(tokenizer("byte-level"), (byte) 0xBD);
+        String json = new String(fixture.bytes("tokenizer.json"), StandardCharsets.UTF_8);
+        try (NativeEngine engine = new NativeEngine(json, "byte-level")) {
+            EngineDetokenizer detokenizer = new EngineDetokenizer(engine, true);
+            StringBuilder text = new StringBuilder();
+            for (int i = 1; i <= 1000; i++) {
+                text.append(detokenizer.add(id));
+                assertThat(text.length()).as("after %d bytes", i).isGreaterThanOrEqualTo(i - 16);
+            }
+            text.append(detokenizer.finish());
+            assertThat(text.toString()).isEqualTo("\uFFFD".repeat(1000));
+        }
+    }
+
     @Test
     void anIncompleteCharacterWaits() {
         Tokenizer tokenizer = tokenizer("tiktoken-qwen");
