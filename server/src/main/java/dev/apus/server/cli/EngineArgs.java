@@ -1,8 +1,11 @@
 package dev.apus.server.cli;
 
 import dev.apus.kernels.Backend;
+import dev.apus.kernels.DType;
 import dev.apus.kernels.cpu.CpuBackend;
 import dev.apus.kernels.cpu.CpuOptions;
+import dev.apus.kernels.cuda.CudaBackend;
+import dev.apus.kernels.cuda.CudaOptions;
 import dev.apus.kernels.cuda.CudaSupport;
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.EngineOptionsBuilder;
@@ -10,9 +13,6 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Option;
-import dev.apus.kernels.cuda.CudaOptions;
-import dev.apus.kernels.cuda.CudaBackend;
-import dev.apus.kernels.DType;
 
 /** How the engine runs; names are vLLM's where vLLM has the option. */
 final class EngineArgs {
