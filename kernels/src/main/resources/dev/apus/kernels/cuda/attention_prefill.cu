@@ -3,14 +3,14 @@
 // where the registers allow it, halve the shared memory traffic, which would bound it otherwise. Prompts may begin behind cached keys
 // (chunked prefill, prefix cache). Blocks read their tile from a work list, the longest first.
 //
-// Defines: HEAD_DIM, KV_FP8.
+// Defines: HEAD_DIM, TILE_PAGES, KV_FP8.
 #include "attention.cuh"
 
 constexpr int ROWS = 128;
 constexpr int ROW_TILES = HEAD_DIM <= 128 ? 2 : 1;  // of 16 rows per warp
 constexpr int WARPS = ROWS / (16 * ROW_TILES);
 constexpr int THREADS = WARPS * 32;
-constexpr int PAGES = 4;  // of a tile
+constexpr int PAGES = TILE_PAGES;
 constexpr int TILE = PAGES * PAGE;
 constexpr int TILE_BYTES = PAGES * PAGE_BYTES;
 // Queries are two bytes an element whatever the cache holds.
@@ -82,7 +82,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
 #endif
     }
     const auto issue = [&](const kv_t* cache, u32 to, int token) {
-#pragma unroll
+#pragma unroll 1
         for (int i = threadIdx.x; i < TILE * ROW_CHUNKS; i += THREADS) {
             const int row = i / ROW_CHUNKS, chunk = i % ROW_CHUNKS, t = token + row;
             const bool valid = t < kv_to;
@@ -94,15 +94,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
     issue(keys, kv_at, kv_from);
     issue(values, kv_at + 2 * TILE_BYTES, kv_from);
 
-    int position[ROW_TILES][2];
     float output[ROW_TILES][2 * DIM_STEPS][4] = {};
     float highest[ROW_TILES][2], total[ROW_TILES][2];
 #pragma unroll
     for (int m = 0; m < ROW_TILES; m++) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
-            const int row = (warp * ROW_TILES + m) * 16 + lane / 4 + 8 * half;
-            position[m][half] = row < rows ? tile.first_position + (tile.first_row + row) / group : -1;
             highest[m][half] = minus_infinity();
             total[m][half] = 0;
         }
@@ -150,7 +147,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
                     }
                 }
                 if (masked) {
-                    const int to = position[m][half], from = window > 0 ? to - window : -1;
+                    // Rows past the last one compute something that is not stored.
+                    const int row = tile.first_row + (warp * ROW_TILES + m) * 16 + lane / 4 + 8 * half;
+                    const int to = tile.first_position + row / group, from = window > 0 ? to - window : -1;
 #pragma unroll
                     for (int j = 0; j < 4 * PAGES; j++) {
                         const int t = token + 8 * (j >> 1) + 2 * (lane & 3) + (j & 1);
@@ -177,11 +176,22 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
                     sum += s;
                 }
                 total[m][half] = total[m][half] * correction + sum;
+                if (__any_sync(0xffffffffu, correction != 1.0f)) {
 #pragma unroll
-                for (int n = 0; n < 2 * DIM_STEPS; n++) {
-                    output[m][n][2 * half] *= correction;
-                    output[m][n][2 * half + 1] *= correction;
+                    for (int n = 0; n < 2 * DIM_STEPS; n++) {
+                        output[m][n][2 * half] *= correction;
+                        output[m][n][2 * half + 1] *= correction;
+                    }
                 }
+            }
+        }
+        u32 weights[ROW_TILES][PAGES][4];
+#pragma unroll
+        for (int m = 0; m < ROW_TILES; m++) {
+#pragma unroll
+            for (int j = 0; j < 4 * PAGES; j++) {
+                const float(&s)[4] = score[m][j >> 1];
+                weights[m][j >> 2][j & 3] = pack_operand(s[2 * (j & 1)], s[2 * (j & 1) + 1]);
             }
         }
         copy_wait<1>();  // values of this tile
@@ -193,23 +203,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
         }
 #pragma unroll
         for (int p = 0; p < PAGES; p++) {
-            u32 a[ROW_TILES][4];
-#pragma unroll
-            for (int m = 0; m < ROW_TILES; m++) {
-#pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    const float(&s)[4] = score[m][2 * p + i / 2];
-                    a[m][i] = pack_operand(s[i % 2 * 2], s[i % 2 * 2 + 1]);
-                }
-            }
 #pragma unroll
             for (int step = 0; step < DIM_STEPS; step++) {
                 u32 b[4];
                 load_values(b, kv_at + (2 + stage) * TILE_BYTES + p * PAGE_BYTES, step, lane);
 #pragma unroll
                 for (int m = 0; m < ROW_TILES; m++) {
-                    multiply(output[m][2 * step], a[m], b[0], b[1]);
-                    multiply(output[m][2 * step + 1], a[m], b[2], b[3]);
+                    multiply(output[m][2 * step], weights[m][p], b[0], b[1]);
+                    multiply(output[m][2 * step + 1], weights[m][p], b[2], b[3]);
                 }
             }
         }

@@ -51,7 +51,41 @@ final class KernelVariants {
     private void list() {
         for (Types types : Types.values()) {
             add("probe.cu", types, false);
+            add("attention_any.cu", types, false);
         }
+        attention();
+    }
+
+    /** Head sizes of common models, and an odd multiple of 16; as {@link AttentionTiling} has them on a large and on a small device. */
+    private void attention() {
+        for (Types types : List.of(Types.BF16, Types.BF16_FP8)) {
+            for (int dim : List.of(16, 64, 80, 128, 256)) {
+                attention(types, dim, 227 * 1024, List.of("sm_80", "sm_90a"));
+                attention(types, dim, 99 * 1024, List.of("sm_89"));
+            }
+        }
+        add("attention_prefill_wgmma.cu", Types.BF16, true, List.of("sm_90a"));
+    }
+
+    private void attention(Types types, int dim, int shared, List<String> architectures) {
+        AttentionTiling tiling = AttentionTiling.of(dim, types.kv == DType.F8_E4M3, shared);
+        add(
+                "attention_decode.cu",
+                types,
+                dim <= 128,
+                architectures,
+                "HEAD_DIM",
+                dim,
+                "WARPS",
+                tiling.warps(),
+                "STAGES",
+                tiling.stages(),
+                "BLOCKS",
+                tiling.blocks());
+        // At 128 the accumulators of 32 rows nearly fill the registers; what fp8 spills, some 16 bytes, was not seen in
+        // its speed.
+        boolean hot = dim != 128 || types == Types.BF16;
+        add("attention_prefill.cu", types, hot, architectures, "HEAD_DIM", dim, "TILE_PAGES", tiling.prefillPages());
     }
 
     private void add(String resource, Types types, boolean hot, Object... defines) {
