@@ -82,10 +82,7 @@ final class KernelVariants {
                 tiling.stages(),
                 "BLOCKS",
                 tiling.blocks());
-        // At 128 the accumulators of 32 rows nearly fill the registers; what fp8 spills, some 16 bytes, was not seen in
-        // its speed.
-        boolean hot = dim != 128 || types == Types.BF16;
-        add("attention_prefill.cu", types, hot, architectures, "HEAD_DIM", dim, "TILE_PAGES", tiling.prefillPages());
+        add("attention_prefill.cu", types, true, architectures, "HEAD_DIM", dim, "TILE_PAGES", tiling.prefillPages());
     }
 
     private void add(String resource, Types types, boolean hot, Object... defines) {
