@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
 final class AttentionKernels implements AutoCloseable {
     private static final int LARGEST_HEAD = 256;
     private static final int WGMMA_HEAD = 128;
-    /** Queries, two tiles of keys and two of values, 80 bytes of barriers, 1024 to align. */
-    private static final int WGMMA_SHARED = 5 * 32768 + 80 + 1024;
+    /** Queries, three tiles of keys and three of values, 12 barriers, 1024 to align. */
+    private static final int WGMMA_SHARED = 7 * 32768 + 12 * Long.BYTES + 1024;
 
     private static final int WGMMA_THREADS = 384;
     /** {@code THREADS} of attention_any.cu. */
@@ -140,12 +140,8 @@ final class AttentionKernels implements AutoCloseable {
                     .address(work.tiles())
                     .address(work.counts() + Integer.BYTES);
             heads(shape);
-            if (prefill.equals(wgmma)) {
-                long pieces = (long) work.tileGrid() * shape.kvHeads();
-                launch(prefill, (int) Math.min(context.device().multiprocessors(), pieces), 1);
-            } else {
-                launch(prefill, work.tileGrid(), shape.kvHeads());
-            }
+            // The blocks of one kv head come before those of the next, so that its keys stay in L2.
+            launch(prefill, work.tileGrid(), shape.kvHeads());
         }
     }
 
@@ -275,7 +271,9 @@ final class AttentionKernels implements AutoCloseable {
                         tiling.prefillThreads(),
                         tiling.prefillShared(),
                         "HEAD_DIM",
-                        headDim);
+                        headDim,
+                        "TILE_PAGES",
+                        tiling.prefillPages());
         return new Variant(decode, prefill);
     }
 

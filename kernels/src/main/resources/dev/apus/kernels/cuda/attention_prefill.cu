@@ -3,14 +3,14 @@
 // where the registers allow it, halve the shared memory traffic, which would bound it otherwise. Prompts may begin behind cached keys
 // (chunked prefill, prefix cache). Blocks read their tile from a work list, the longest first.
 //
-// Defines: HEAD_DIM, KV_FP8.
+// Defines: HEAD_DIM, TILE_PAGES, KV_FP8.
 #include "attention.cuh"
 
 constexpr int ROWS = 128;
 constexpr int ROW_TILES = HEAD_DIM <= 128 ? 2 : 1;  // of 16 rows per warp
 constexpr int WARPS = ROWS / (16 * ROW_TILES);
 constexpr int THREADS = WARPS * 32;
-constexpr int PAGES = 4;  // of a tile
+constexpr int PAGES = TILE_PAGES;
 constexpr int TILE = PAGES * PAGE;
 constexpr int TILE_BYTES = PAGES * PAGE_BYTES;
 // Queries are two bytes an element whatever the cache holds.
@@ -82,7 +82,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
 #endif
     }
     const auto issue = [&](const kv_t* cache, u32 to, int token) {
-#pragma unroll
+#pragma unroll 1
         for (int i = threadIdx.x; i < TILE * ROW_CHUNKS; i += THREADS) {
             const int row = i / ROW_CHUNKS, chunk = i % ROW_CHUNKS, t = token + row;
             const bool valid = t < kv_to;
@@ -176,10 +176,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, HEAD_DIM <= 128 ? 2 : 1) a
                     sum += s;
                 }
                 total[m][half] = total[m][half] * correction + sum;
+                if (__any_sync(0xffffffffu, correction != 1.0f)) {
 #pragma unroll
-                for (int n = 0; n < 2 * DIM_STEPS; n++) {
-                    output[m][n][2 * half] *= correction;
-                    output[m][n][2 * half + 1] *= correction;
+                    for (int n = 0; n < 2 * DIM_STEPS; n++) {
+                        output[m][n][2 * half] *= correction;
+                        output[m][n][2 * half + 1] *= correction;
+                    }
                 }
             }
         }

@@ -1,9 +1,8 @@
 // Attention of prompts over a paged cache with Hopper's warpgroup instructions (FlashAttention-3, https://arxiv.org/abs/2407.08608): bf16,
 // heads of 128. A block takes 128 rows of one kv head, a row being one query head of one token, and passes over its keys in tiles of 128
-// tokens. One warpgroup gathers queries and pages into shared memory, 128-byte swizzled as wgmma reads them; two others own 64 rows
-// each. While a warpgroup computes the exponentials of a tile, its product of the tile before and the other warpgroup's products keep
-// the tensor cores busy; named barriers hold the two in alternation. Blocks stay for several pieces of work, so that what the next one
-// begins with is fetched while the last one ends.
+// tokens. One warpgroup gathers pages into shared memory, 128-byte swizzled as wgmma reads them; two others own 64 rows each. While a
+// warpgroup computes the exponentials of a tile, its product of the tile before and the other warpgroup's products keep the tensor
+// cores busy; named barriers hold the two in alternation.
 //
 // Defines: none. For sm_90a only.
 #include "prelude.cuh"
@@ -18,8 +17,9 @@ constexpr int HALF_BYTES = 128 * 128;           // 64 dimensions of 128 rows
 constexpr int MATRIX_BYTES = 2 * HALF_BYTES;    // queries, or a tile of keys or values
 constexpr int CONSUMER_WARPS = 8;
 constexpr float LOG2_E = 1.4426950408889634f;
-// Barriers, in this order behind the matrices: keys full [2], values full [2], queries full, then the same free.
-constexpr int KEYS_FULL = 0, VALUES_FULL = 2, QUERIES_FULL = 4, KEYS_FREE = 5, VALUES_FREE = 7, QUERIES_FREE = 9, BARRIERS = 10;
+constexpr int STAGES = 3;                       // tiles of keys, and of values
+// Barriers, in this order behind the matrices.
+constexpr int KEYS_FULL = 0, VALUES_FULL = STAGES, KEYS_FREE = 2 * STAGES, VALUES_FREE = 3 * STAGES, BARRIERS = 4 * STAGES;
 
 __device__ __forceinline__ void barrier_init(u32 barrier, int count) {
     asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(barrier), "r"(count) : "memory");
@@ -53,7 +53,7 @@ __device__ __forceinline__ void fence_async() {
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
-// Named barriers 1 and 2 keep the order of the two consumer warpgroups.
+// Named barriers 1 and 2 keep the order of the two consumer warpgroups, 3 and 4 join a warpgroup.
 __device__ __forceinline__ void named_sync(int id, int threads) {
     asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
@@ -140,6 +140,12 @@ __device__ __forceinline__ float quad_sum(float v) {
     return v + __shfl_xor_sync(0xffffffffu, v, 2);
 }
 
+// Swaps this lane's `high` with the `low` of the lane at `distance` if this is the lower one, and the other way round.
+__device__ __forceinline__ void exchange(u32& low, u32& high, bool upper, int distance) {
+    const u32 got = __shfl_xor_sync(0xffffffffu, upper ? low : high, distance);
+    (upper ? low : high) = got;
+}
+
 __device__ __forceinline__ u32 swizzled(int row, int chunk) {
     return (chunk >> 3) * HALF_BYTES + row * 128 + ((chunk & 7) ^ (row & 7)) * 16;
 }
@@ -195,158 +201,140 @@ struct Tile {
     int first_row;       // of the tile, among the sequence's queries * group
 };
 
-// The pieces of work of a block: tiles, the longest first, each of all kv heads. Blocks take turns, every second time in reverse, so
-// that their sums are about the same.
-struct Works {
-    const int4* tiles;
-    int count;
-    int kv_heads;
-    int group;
-    int window;
-    int turn;  // of the next piece
+// Division by the query heads of a kv head: exact for dividends below 2^32 / divisor.
+struct Divider {
+    int divisor;
+    u32 inverse;  // 2^32 / divisor, rounded up; 0: the divisor is 1
 
-    __device__ __forceinline__ int index() const {
-        return turn * gridDim.x + (turn & 1 ? gridDim.x - 1 - blockIdx.x : blockIdx.x);
-    }
+    __device__ __forceinline__ explicit Divider(int d) : divisor(d), inverse(d == 1 ? 0 : 0xffffffffu / d + 1) {}
 
-    // Loads the tile of the next piece; the caller keeps it for take.
-    __device__ __forceinline__ Tile peek() const {
-        const int i = min(index(), count - 1) / kv_heads;
-        const int4 low = __ldg(tiles + 2 * i);
-        return {low.x, low.y, low.z, low.w, __ldg(&tiles[2 * i + 1].x)};
+    __device__ __forceinline__ int divide(int x) const {
+        return inverse == 0 ? x : (int)__umulhi(x, inverse);
     }
 };
 
-// One piece of work.
-struct Work {
-    Tile tile;
-    int kv_head;
-    int rows;
-    int first_position;
-    int last_position;
-    int kv_from;
-    int kv_to;
+// A place in a ring, and how often the ring has been gone through, modulo 2.
+struct Place {
+    int stage;
+    int round;
 
-    __device__ __forceinline__ Work(const Works& works, const Tile& peeked) : tile(peeked) {
-        kv_head = works.index() % works.kv_heads;
-        rows = min(ROWS, tile.queries * works.group - tile.first_row);
-        first_position = tile.first_position + tile.first_row / works.group;
-        last_position = tile.first_position + (tile.first_row + rows - 1) / works.group;
-        kv_from = works.window > 0 ? max(0, first_position - works.window + 1) / TILE * TILE : 0;
-        kv_to = last_position + 1;
-    }
-};
-
-struct Shared {
-    u32 queries;
-    u32 keys;      // [2]
-    u32 values;    // [2]
-    u32 barriers;
-};
-
-// Fetches queries, keys and values of all pieces of work; a thread of the warpgroup copies chunk thread % 16 of rows thread / 16 + 8 i.
-__device__ __forceinline__ void produce(
-    const Shared& at, Works works, const bf16* qkv, const bf16* keys, const bf16* values, const int* block_ids, int heads) {
-    const int thread = threadIdx.x & (GROUP_THREADS - 1), chunk = thread & 15, first_row = thread >> 4;
-    const int page_elements = works.kv_heads * PAGE * HEAD_DIM;
-    const u32 offset = swizzled(first_row, chunk);
-    int fill = 0, queries_fill = 0;
-    Tile next = works.peek();
-    for (; works.index() < works.count;) {
-        const Work work(works, next);
-        works.turn++;
-        next = works.peek();
-        const int* ids = block_ids + work.tile.block_start;
-        const int first = work.kv_head * PAGE * HEAD_DIM + first_row * HEAD_DIM + chunk * 8;
-        for (int token = work.kv_from; token < work.kv_to; token += TILE, fill++) {
-            const int stage = fill & 1, parity = (fill >> 1 & 1) ^ 1, valid_rows = work.kv_to - token - first_row;
-            int pages[TILE / PAGE];
-#pragma unroll
-            for (int p = 0; p < TILE / PAGE; p++) {
-                pages[p] = token + p * PAGE < work.kv_to ? __ldg(ids + token / PAGE + p) : 0;
-            }
-            const auto copy = [&](u32 to, const bf16* cache) {
-#pragma unroll
-                for (int i = 0; i < TILE / 8; i++) {
-                    copy_async(to + offset + i * 1024, cache + (i64)pages[i >> 1] * page_elements + first + (i & 1) * 8 * HEAD_DIM,
-                        8 * i < valid_rows);
-                }
-            };
-            barrier_wait(at.barriers + 8 * (KEYS_FREE + stage), parity);
-            copy(at.keys + stage * MATRIX_BYTES, keys);
-            barrier_arrive_copied(at.barriers + 8 * (KEYS_FULL + stage));
-            if (token == work.kv_from) {
-                barrier_wait(at.barriers + 8 * QUERIES_FREE, (queries_fill++ & 1) ^ 1);
-#pragma unroll 4
-                for (int i = 0; i < ROWS / 8; i++) {
-                    const int r = work.tile.first_row + first_row + 8 * i;
-                    const bool valid = first_row + 8 * i < work.rows;
-                    const bf16* from = qkv
-                        + ((i64)(work.tile.first_query + r / works.group) * (heads + 2 * works.kv_heads) + work.kv_head * works.group
-                              + r % works.group)
-                            * HEAD_DIM;
-                    copy_async(at.queries + offset + i * 1024, valid ? from + chunk * 8 : qkv, valid);
-                }
-                barrier_arrive_copied(at.barriers + 8 * QUERIES_FULL);
-            }
-            barrier_wait(at.barriers + 8 * (VALUES_FREE + stage), parity);
-            copy(at.values + stage * MATRIX_BYTES, values);
-            barrier_arrive_copied(at.barriers + 8 * (VALUES_FULL + stage));
+    __device__ __forceinline__ void advance() {
+        stage++;
+        if (stage == STAGES) {
+            stage = 0;
+            round ^= 1;
         }
     }
-    asm volatile("cp.async.wait_all;" ::: "memory");
+};
+
+// Where a row's query head begins in a matrix of `width` heads a token.
+__device__ __forceinline__ i64 row_at(const Tile& tile, const Divider& group, int row, int width, int kv_head) {
+    const int r = tile.first_row + row, token = group.divide(r);
+    return ((i64)(tile.first_query + token) * width + kv_head * group.divisor + r - token * group.divisor) * HEAD_DIM;
 }
 
-// Grid: as many blocks as the device has multiprocessors, or fewer. Dynamic shared memory: queries, two tiles of keys, two of values,
-// barriers, and 1024 to align.
+// Fills the ring with keys and values of tokens [kv_from, kv_to).
+__device__ __forceinline__ void produce(u32 keys_at, u32 values_at, u32 barriers, const bf16* keys, const bf16* values, const int* ids,
+    int kv_from, int kv_to, int kv_heads, int kv_head) {
+    // A thread copies chunk thread % 16 of rows thread / 16 + 8 i.
+    const int thread = threadIdx.x & (GROUP_THREADS - 1), chunk = thread & 15, first_row = thread >> 4;
+    const i64 page_elements = (i64)kv_heads * PAGE * HEAD_DIM;
+    const i64 first = (i64)kv_head * PAGE * HEAD_DIM + first_row * HEAD_DIM + chunk * 8;
+    const u32 offset = swizzled(first_row, chunk);
+    Place place = {0, 1};
+    for (int token = kv_from; token < kv_to; token += TILE, place.advance()) {
+        const int stage = place.stage;
+        i64 page_at[TILE / PAGE];
+#pragma unroll
+        for (int p = 0; p < TILE / PAGE; p++) {
+            page_at[p] = token + p * PAGE < kv_to ? __ldg(ids + token / PAGE + p) * page_elements + first : first;
+        }
+        const auto fill = [&](u32 to, const bf16* cache, u32 full, u32 free) {
+            barrier_wait(free, place.round);
+#pragma unroll
+            for (int i = 0; i < TILE / 8; i++) {
+                copy_async(to + offset + i * 1024, cache + page_at[i >> 1] + (i & 1) * 8 * HEAD_DIM, token + first_row + 8 * i < kv_to);
+            }
+            barrier_arrive_copied(full);
+        };
+        fill(keys_at + stage * MATRIX_BYTES, keys, barriers + 8 * (KEYS_FULL + stage), barriers + 8 * (KEYS_FREE + stage));
+        fill(values_at + stage * MATRIX_BYTES, values, barriers + 8 * (VALUES_FULL + stage), barriers + 8 * (VALUES_FREE + stage));
+    }
+}
+
+// Grid (tile capacity, kv heads). Dynamic shared memory: queries, the rings of keys and of values, barriers, and 1024 to align.
 extern "C" __global__ void __launch_bounds__(THREADS, 1) attention_prefill_wgmma(act* __restrict__ out, const act* __restrict__ qkv,
     const kv_t* __restrict__ keys, const kv_t* __restrict__ values, const int* __restrict__ block_ids, const int4* __restrict__ tiles,
     const int* __restrict__ tile_count, int heads, int kv_heads, float scale, int window, float soft_cap) {
     extern __shared__ u8 shared[];
     allow_next();
-    Shared at;
-    at.queries = (shared_address(shared) + 1023) & ~1023u;
-    at.keys = at.queries + MATRIX_BYTES;
-    at.values = at.keys + 2 * MATRIX_BYTES;
-    at.barriers = at.values + 2 * MATRIX_BYTES;
+    if (blockIdx.x >= *tile_count) {
+        wait_for_previous();  // else this grid could end before the one that the next one relies on
+        return;
+    }
+    const int4 low = tiles[2 * blockIdx.x];
+    const Tile tile = {low.x, low.y, low.z, low.w, tiles[2 * blockIdx.x + 1].x};
+    const Divider group(heads / kv_heads);
+    const int kv_head = blockIdx.y, rows = min(ROWS, tile.queries * group.divisor - tile.first_row);
+    const int first_position = tile.first_position + group.divide(tile.first_row);
+    const int last_position = tile.first_position + group.divide(tile.first_row + rows - 1);
+    const int kv_from = window > 0 ? max(0, first_position - window + 1) / TILE * TILE : 0;
+    const int kv_to = last_position + 1;
+    const u32 query_at = (shared_address(shared) + 1023) & ~1023u;
+    const u32 keys_at = query_at + MATRIX_BYTES, values_at = keys_at + STAGES * MATRIX_BYTES, barriers = values_at + STAGES * MATRIX_BYTES;
     if (threadIdx.x == 0) {
         for (int i = 0; i < BARRIERS; i++) {
-            barrier_init(at.barriers + 8 * i, i < KEYS_FREE ? GROUP_THREADS : CONSUMER_WARPS);
+            barrier_init(barriers + 8 * i, i < KEYS_FREE ? GROUP_THREADS : CONSUMER_WARPS);
         }
     }
-    Works works = {tiles, *tile_count * kv_heads, kv_heads, heads / kv_heads, window, 0};
     __syncthreads();
     wait_for_previous();
-    if (works.index() >= works.count) {
-        return;
-    }
-    // 56 + 2 * 224 registers times 128 threads fill the file.
+    // 40 + 2 * 232 registers times 128 threads fill the file.
     if (threadIdx.x < GROUP_THREADS) {
-        asm volatile("setmaxnreg.dec.sync.aligned.u32 56;");
-        produce(at, works, qkv, keys, values, block_ids, heads);
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+        produce(keys_at, values_at, barriers, keys, values, block_ids + tile.block_start, kv_from, kv_to, kv_heads, kv_head);
+        asm volatile("cp.async.wait_all;" ::: "memory");
         return;
     }
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 224;");
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
     const int consumer = (threadIdx.x >> 7) - 1, thread = threadIdx.x & (GROUP_THREADS - 1), lane = thread & 31;
     const int warp_row = 64 * consumer + (thread >> 5) * 16;
-    const float factor = scale * LOG2_E;
-    const u64 query = matrix(at.queries + consumer * 64 * 128, 0);
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        const int row = 64 * consumer + (thread >> 4) + 8 * i, chunk = thread & 15;
+        const bool valid = row < rows;
+        const act* from = qkv + row_at(tile, group, row, heads + 2 * kv_heads, kv_head);
+        copy_async(query_at + swizzled(row, chunk), valid ? from + chunk * 8 : qkv, valid);
+    }
+    asm volatile("cp.async.wait_all;" ::: "memory");
+    fence_async();
+    named_sync(3 + consumer, GROUP_THREADS);
+
     Softmax softmax;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        const int row = warp_row + lane / 4 + 8 * half;
+        softmax.position[half] = row < rows ? tile.first_position + group.divide(tile.first_row + row) : -1;
+        softmax.highest[half] = __int_as_float(0xff800000);
+        softmax.total[half] = 0;
+    }
+    const float factor = scale * LOG2_E;
+    const u64 query = matrix(query_at + consumer * 64 * 128, 0);
     float score[64], output[64];
     u32 weights[32];
     // Steps of 16 dimensions: 32 bytes within 64 dimensions, then the other half.
     const auto multiply_tile_keys = [&](int stage) {
-        const u64 tile_keys = matrix(at.keys + stage * MATRIX_BYTES, 0);
+        const u64 tile_keys = matrix(keys_at + stage * MATRIX_BYTES, 0);
         wgmma_fence();
 #pragma unroll
         for (int step = 0; step < HEAD_DIM / 16; step++) {
-            const u64 place = (step >> 2) * (HALF_BYTES >> 4) + (step & 3) * 2;
-            multiply_keys(score, query + place, tile_keys + place, step > 0);
+            const u64 at = (step >> 2) * (HALF_BYTES >> 4) + (step & 3) * 2;
+            multiply_keys(score, query + at, tile_keys + at, step > 0);
         }
         wgmma_commit();
     };
     const auto multiply_tile_values = [&](int stage) {
-        const u64 tile_values = matrix(at.values + stage * MATRIX_BYTES, HALF_BYTES);
+        const u64 tile_values = matrix(values_at + stage * MATRIX_BYTES, HALF_BYTES);
         wgmma_fence();
 #pragma unroll
         for (int step = 0; step < TILE / 16; step++) {
@@ -355,13 +343,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) attention_prefill_wgmma
         }
         wgmma_commit();
     };
-    const auto wait_full = [&](int barrier, int parity) { barrier_wait(at.barriers + 8 * barrier, parity); };
-    const auto release = [&](int barrier) {
+    const auto release = [&](u32 barrier) {
         __syncwarp();
         if (lane == 0) {
-            barrier_arrive(at.barriers + 8 * barrier);
+            barrier_arrive(barrier);
         }
     };
+    const auto masked = [&](int token) { return token + TILE > first_position + 1 || (window > 0 && token <= last_position - window); };
     const auto pack = [&] {
 #pragma unroll
         for (int i = 0; i < 32; i++) {
@@ -369,84 +357,66 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) attention_prefill_wgmma
         }
     };
 
+#pragma unroll
+    for (int i = 0; i < 64; i++) {
+        output[i] = 0;
+    }
+    barrier_wait(barriers + 8 * KEYS_FULL, 0);
+    fence_async();
+    multiply_tile_keys(0);
+    wgmma_wait<0>();
+    release(barriers + 8 * KEYS_FREE);
+    softmax.update(score, kv_from, masked(kv_from), window, factor);
+    pack();
     if (consumer == 1) {
         named_arrive(1, 2 * GROUP_THREADS);  // the first warpgroup begins
     }
-    int tile = 0, queries_tile = 0;  // tiles of the ring, and of queries, that have been used up
-    Tile next = works.peek();
-    while (works.index() < works.count) {
-        const Work work(works, next);
-        works.turn++;
-        next = works.peek();
-        const auto masked = [&](int token) {
-            return token + TILE > work.first_position + 1 || (window > 0 && token <= work.last_position - window);
-        };
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-            const int row = warp_row + lane / 4 + 8 * half;
-            softmax.position[half] =
-                row < work.rows ? work.tile.first_position + (work.tile.first_row + row) / works.group : -1;
-            softmax.highest[half] = __int_as_float(0xff800000);
-            softmax.total[half] = 0;
-        }
+    Place place = {0, 0};
+    for (int token = kv_from + TILE; token < kv_to; token += TILE) {
+        const Place previous = place;
+        place.advance();
+        barrier_wait(barriers + 8 * (KEYS_FULL + place.stage), place.round);
+        barrier_wait(barriers + 8 * (VALUES_FULL + previous.stage), previous.round);
+        fence_async();
+        named_sync(1 + consumer, 2 * GROUP_THREADS);
+        multiply_tile_keys(place.stage);
+        multiply_tile_values(previous.stage);
+        named_arrive(2 - consumer, 2 * GROUP_THREADS);
+        wgmma_wait<1>();
+        release(barriers + 8 * (KEYS_FREE + place.stage));
+        softmax.update(score, token, masked(token), window, factor);
+        wgmma_wait<0>();
+        release(barriers + 8 * (VALUES_FREE + previous.stage));
 #pragma unroll
         for (int i = 0; i < 64; i++) {
-            output[i] = 0;
+            output[i] *= softmax.correction[i >> 1 & 1];
         }
-        wait_full(QUERIES_FULL, queries_tile++ & 1);
-        wait_full(KEYS_FULL + (tile & 1), tile >> 1 & 1);
-        fence_async();
-        multiply_tile_keys(tile & 1);
-        wgmma_wait<0>();
-        release(KEYS_FREE + (tile & 1));
-        if (work.kv_from + TILE >= work.kv_to) {
-            release(QUERIES_FREE);
-        }
-        softmax.update(score, work.kv_from, masked(work.kv_from), window, factor);
         pack();
-        for (int token = work.kv_from + TILE; token < work.kv_to; token += TILE) {
-            const int previous = tile & 1, previous_parity = tile >> 1 & 1;
-            tile++;
-            const int stage = tile & 1;
-            wait_full(KEYS_FULL + stage, tile >> 1 & 1);
-            wait_full(VALUES_FULL + previous, previous_parity);
-            fence_async();
-            named_sync(1 + consumer, 2 * GROUP_THREADS);
-            multiply_tile_keys(stage);
-            multiply_tile_values(previous);
-            named_arrive(2 - consumer, 2 * GROUP_THREADS);
-            wgmma_wait<1>();
-            release(KEYS_FREE + stage);
-            if (token + TILE >= work.kv_to) {
-                release(QUERIES_FREE);
+    }
+    barrier_wait(barriers + 8 * (VALUES_FULL + place.stage), place.round);
+    fence_async();
+    multiply_tile_values(place.stage);
+    wgmma_wait<0>();
+
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        const int row = warp_row + lane / 4 + 8 * half;
+        const float inverse = 1.0f / quad_sum(softmax.total[half]);
+        act* to = out + row_at(tile, group, min(row, rows - 1), heads, kv_head);
+#pragma unroll
+        for (int j = 0; j < 16; j += 4) {
+            // The four lanes of a row have pairs of four chunks of 8 columns each; transposed, each has a chunk.
+            u32 v[4];
+#pragma unroll
+            for (int k = 0; k < 4; k++) {
+                v[k] = pack_bf16(output[4 * (j + k) + 2 * half] * inverse, output[4 * (j + k) + 2 * half + 1] * inverse);
             }
-            softmax.update(score, token, masked(token), window, factor);
-            wgmma_wait<0>();
-            release(VALUES_FREE + previous);
-#pragma unroll
-            for (int i = 0; i < 64; i++) {
-                output[i] *= softmax.correction[i >> 1 & 1];
-            }
-            pack();
-        }
-        wait_full(VALUES_FULL + (tile & 1), tile >> 1 & 1);
-        fence_async();
-        multiply_tile_values(tile & 1);
-        wgmma_wait<0>();
-        release(VALUES_FREE + (tile & 1));
-        tile++;
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-            const int row = warp_row + lane / 4 + 8 * half, r = work.tile.first_row + row;
-            const float inverse = 1.0f / quad_sum(softmax.total[half]);
-            if (row < work.rows) {
-                act* to = out
-                    + ((i64)(work.tile.first_query + r / works.group) * heads + work.kv_head * works.group + r % works.group) * HEAD_DIM;
-#pragma unroll
-                for (int j = 0; j < 16; j++) {
-                    *(u32*)(to + 8 * j + 2 * (lane & 3)) =
-                        pack_bf16(output[4 * j + 2 * half] * inverse, output[4 * j + 2 * half + 1] * inverse);
-                }
+            exchange(v[0], v[1], lane & 1, 1);
+            exchange(v[2], v[3], lane & 1, 1);
+            exchange(v[0], v[2], lane & 2, 2);
+            exchange(v[1], v[3], lane & 2, 2);
+            if (row < rows) {
+                *(uint4*)(to + 8 * (j + (lane & 3))) = make_uint4(v[0], v[1], v[2], v[3]);
             }
         }
     }

@@ -56,6 +56,7 @@ final class KernelVariants {
         mixture();
         for (Types types : Types.values()) {
             add("probe.cu", types, false);
+            add("attention_any.cu", types, false);
             // float32 is for small models and tests: a wide row may spill there
             add("norm.cu", types, types != Types.F32);
             add("pointwise.cu", types, true);
@@ -91,6 +92,35 @@ final class KernelVariants {
         all.add(new Variant(new KernelSource(resource, named), false, architectures));
     }
 
+    /** Head sizes of common models, and an odd multiple of 16; as {@link AttentionTiling} has them on a large and on a small device. */
+    private void attention() {
+        for (Types types : List.of(Types.BF16, Types.BF16_FP8)) {
+            for (int dim : List.of(16, 64, 80, 128, 256)) {
+                attention(types, dim, 227 * 1024, List.of("sm_80", "sm_90a"));
+                attention(types, dim, 99 * 1024, List.of("sm_89"));
+            }
+        }
+        add("attention_prefill_wgmma.cu", Types.BF16, true, List.of("sm_90a"));
+    }
+
+    private void attention(Types types, int dim, int shared, List<String> architectures) {
+        AttentionTiling tiling = AttentionTiling.of(dim, types.kv == DType.F8_E4M3, shared);
+        add(
+                "attention_decode.cu",
+                types,
+                dim <= 128,
+                architectures,
+                "HEAD_DIM",
+                dim,
+                "WARPS",
+                tiling.warps(),
+                "STAGES",
+                tiling.stages(),
+                "BLOCKS",
+                tiling.blocks());
+        add("attention_prefill.cu", types, true, architectures, "HEAD_DIM", dim, "TILE_PAGES", tiling.prefillPages());
+    }
+
     private void add(String resource, Types types, boolean hot, Object... defines) {
         add(resource, types, hot, ARCHITECTURES, defines);
     }
@@ -104,35 +134,6 @@ final class KernelVariants {
                 : architectures;
         all.add(new Variant(
                 new KernelSource(resource, KernelContext.defines(types.activation, types.kv, defines)), hot, able));
-    }
-
-    /** As AttentionTiling chooses: rings of three pages, four of fp8; one block a multiprocessor for wide heads. */
-    private void attention() {
-        for (Types types : Types.values()) {
-            add("attention_any.cu", types, false);
-        }
-        add("attention_prefill_wgmma.cu", Types.BF16, true, List.of("sm_90a"));
-        for (Types types : List.of(Types.BF16, Types.BF16_FP8)) {
-            for (int headDim : List.of(64, 128, 256)) {
-                int stages = types == Types.BF16_FP8 ? 4 : 3;
-                int blocks = headDim <= 128 ? 2 : 1;
-                add(
-                        "attention_decode.cu",
-                        types,
-                        true,
-                        "HEAD_DIM",
-                        headDim,
-                        "WARPS",
-                        4,
-                        "STAGES",
-                        stages,
-                        "BLOCKS",
-                        blocks);
-                if (types == Types.BF16 || headDim == 128) {
-                    add("attention_prefill.cu", types, true, "HEAD_DIM", headDim);
-                }
-            }
-        }
     }
 
     /** As LinearPlan's variants: clusters need Hopper. */
