@@ -49,12 +49,11 @@ final class LinearKernels implements AutoCloseable {
         var unused = compiler.prefetch("linear_gemv.cu", context.defines());
         unused = compiler.prefetch("linear_any.cu", context.defines());
         if (context.activation() == DType.BF16) {
-            for (int tiles = 1; tiles <= 4; tiles *= 2) {
+            for (int tiles = 1; tiles <= 2; tiles *= 2) {
                 for (LinearVariant variant : new LinearVariant[] {
                     LinearPlan.FEW, LinearPlan.FEW_SPLIT, LinearPlan.SKINNY_SPLIT, LinearPlan.SKINNY
                 }) {
-                    boolean chosen = variant.resident() ? tiles <= 2 : true;
-                    if (chosen && (variant.cluster() == 1 || device.capability() >= 90)) {
+                    if (variant.cluster() == 1 || device.capability() >= 90) {
                         unused = compiler.prefetch(variant.resource(), context.defines(variant.defines(tiles)));
                     }
                 }

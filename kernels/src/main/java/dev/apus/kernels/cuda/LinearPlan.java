@@ -6,11 +6,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * Which kernel computes {@code out[rows, n] = x[rows, k] W[n, k]^T}. A matter of rows, shape, type and device alone, so a captured graph
  * and a step without one compute the same bits. The borders are those measured on an H200, weights read from memory, launches in a graph
- * with programmatic serialization:
+ * with programmatic serialization, alone and in a stack of layers:
  *
  * <p>One row: {@code linear_gemv.cu}, 3.7 to 4.4 TB/s of a copy's 4.3, against cuBLAS' 2.5 to 4.2. Two to eight rows: {@code
- * linear_few.cu}, 3.4 to 4.4 TB/s, where x fits shared memory. To 16 rows, and to 32 where W has so few rows that its tiles do not
- * outnumber the multiprocessors: {@code linear_skinny.cu}, up to a quarter faster than cuBLAS. Above: cuBLASLt.
+ * linear_few.cu}, 3.4 to 4.4 TB/s, where x fits shared memory, else {@code linear_skinny.cu}. To 16 rows the same where W has few rows,
+ * up to a quarter faster than cuBLAS. Above: cuBLASLt.
  *
  * @param path kernel
  * @param variant tiling of {@link Path#VARIANT}, else null
@@ -43,7 +43,9 @@ record LinearPlan(Path path, @Nullable LinearVariant variant, int tiles) {
 
     private static final int GEMV_ROWS = 4;
     private static final int FEW_ROWS = 16;
-    private static final int SKINNY_ROWS = 32;
+    /** One tile of the tensor core's columns: the exchange is small. */
+    private static final int SKINNY_SPLIT_ROWS = 8;
+
     /** Rows up to which the skinny kernel beats the tiled one; where there is no library. */
     private static final int TILED_ROWS = 64;
 
@@ -86,12 +88,13 @@ record LinearPlan(Path path, @Nullable LinearVariant variant, int tiles) {
         if (rows == 2 && gemvFits) {
             return GEMV;
         }
-        boolean oneTileEach = oneTileEach(device, n, SKINNY_SPLIT);
-        if (rows <= (library ? oneTileEach ? SKINNY_ROWS : FEW_ROWS : TILED_ROWS)) {
+        boolean fewTiles = Math.ceilDiv(n, SKINNY_SPLIT.tileRows()) <= device.multiprocessors;
+        boolean beatsLibrary = rows <= SKINNY_SPLIT_ROWS || (fewTiles && rows <= FEW_ROWS);
+        if (library ? beatsLibrary : rows <= TILED_ROWS) {
             // Many rows of W keep all multiprocessors busy without a split, which costs an exchange of sums for each
             // tile.
-            boolean fewTiles = Math.ceilDiv(n, SKINNY_SPLIT.tileRows()) <= device.multiprocessors;
-            LinearPlan plan = variant(device, fewTiles || rows <= 8 ? SKINNY_SPLIT : SKINNY, rows, k);
+            boolean split = fewTiles || rows <= SKINNY_SPLIT_ROWS;
+            LinearPlan plan = variant(device, split ? SKINNY_SPLIT : SKINNY, rows, k);
             plan = plan == null ? variant(device, SKINNY, rows, k) : plan;
             if (plan != null) {
                 return plan;
@@ -105,7 +108,7 @@ record LinearPlan(Path path, @Nullable LinearVariant variant, int tiles) {
         boolean split = oneTileEach(device, n, FEW_SPLIT)
                 && 4 * Math.ceilDiv(n, FEW_SPLIT.tileRows()) >= device.multiprocessors;
         LinearPlan plan = split ? variant(device, FEW_SPLIT, rows, k) : null;
-        return plan != null || rows > 8 ? plan : variant(device, FEW, rows, k);
+        return plan != null || rows > SKINNY_SPLIT_ROWS ? plan : variant(device, FEW, rows, k);
     }
 
     private static boolean oneTileEach(Device device, int n, LinearVariant variant) {

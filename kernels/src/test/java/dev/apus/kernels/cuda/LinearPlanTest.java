@@ -25,10 +25,13 @@ class LinearPlanTest {
         assertThat(bf16(HOPPER, 8, 6144, 4096).variant()).isEqualTo(LinearPlan.FEW);
         assertThat(bf16(HOPPER, 8, 4096, 4096).variant()).isEqualTo(LinearPlan.FEW_SPLIT);
         assertThat(bf16(HOPPER, 8, 4096, 12288).variant()).isEqualTo(LinearPlan.SKINNY_SPLIT);
-        assertThat(bf16(HOPPER, 16, 24576, 4096).variant()).isEqualTo(LinearPlan.SKINNY);
-        assertThat(bf16(HOPPER, 32, 4096, 12288).variant()).isEqualTo(LinearPlan.SKINNY_SPLIT);
+        assertThat(bf16(HOPPER, 16, 4096, 4096).variant()).isEqualTo(LinearPlan.FEW_SPLIT);
+        assertThat(bf16(HOPPER, 16, 6144, 4096).variant()).isEqualTo(LinearPlan.SKINNY_SPLIT);
+        assertThat(bf16(HOPPER, 16, 4096, 12288).variant()).isEqualTo(LinearPlan.SKINNY_SPLIT);
+        assertThat(bf16(HOPPER, 16, 24576, 4096).path()).isEqualTo(Path.LIBRARY);
         assertThat(bf16(HOPPER, 32, 24576, 4096).path()).isEqualTo(Path.LIBRARY);
-        assertThat(bf16(HOPPER, 33, 4096, 4096).path()).isEqualTo(Path.LIBRARY);
+        assertThat(bf16(ADA, 32, 24576, 4096).variant()).isEqualTo(LinearPlan.SKINNY);
+        assertThat(bf16(HOPPER, 17, 4096, 4096).path()).isEqualTo(Path.LIBRARY);
     }
 
     @Test
