@@ -106,9 +106,14 @@ final class Dispatcher {
                 0);
     }
 
-    /** Runs the handler on a virtual thread; the body's bytes go back to the budget when it is done. */
+    /** Runs the handler, on a virtual thread unless it is a probe's; the body's bytes go back to the budget when it is done. */
     void dispatch(Route route, Exchange exchange) {
         int reserved = exchange.body().length;
+        if (route.inline()) {
+            release(reserved);
+            handle(route, exchange);
+            return;
+        }
         workers.execute(() -> {
             try {
                 handle(route, exchange);

@@ -43,7 +43,7 @@ final class Exchange {
     private byte[] body = new byte[0];
     private boolean keepAlive;
     private boolean headWritten;
-    private boolean ended;
+    private volatile boolean ended;
     private int status;
     private long receivedBytes;
     private long sentBytes;
@@ -237,6 +237,11 @@ final class Exchange {
         }
         writeLast(out);
         connection.answered(this, keepAlive);
+    }
+
+    /** Whether it was answered or the client has gone: nobody waits for what is made for it. Any thread. */
+    boolean isOver() {
+        return ended || disconnected;
     }
 
     boolean streamStarted() {

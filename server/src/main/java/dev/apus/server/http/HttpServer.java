@@ -42,7 +42,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Serves a model over HTTP with OpenAI's API, health probes and Prometheus metrics.
  *
- * <p>Event loops move bytes and make text of tokens, virtual threads parse, render and tokenise; the engine's thread only queues events.
+ * <p>Event loops move bytes, answer probes and make text of tokens; virtual threads parse, render and tokenise, long texts on a few
+ * threads of their own; the engine's thread only queues events.
  * The server does not own the model's engine: close the server first.
  */
 // Netty futures: a failed write or close ends the channel, of which channelInactive tells.
@@ -62,6 +63,7 @@ public final class HttpServer implements AutoCloseable {
     private final HttpOptions options;
     private final MultiThreadIoEventLoopGroup loops;
     private final ExecutorService workers;
+    private final TextEncoder encoder;
     private final ServerMetrics metrics;
     private final InFlight inFlight = new InFlight();
     private final Dispatcher dispatcher;
@@ -80,6 +82,7 @@ public final class HttpServer implements AutoCloseable {
         open = new DefaultChannelGroup(loops.next(), true);
         workers = Executors.newThreadPerTaskExecutor(
                 Thread.ofVirtual().name("apus-http-worker-", 0).factory());
+        encoder = new TextEncoder(model.tokenizer(), model.maxModelLength());
         metrics = new ServerMetrics(model);
         Map<EventExecutor, EventPump> pumps = new HashMap<>();
         for (EventExecutor loop : loops) {
@@ -87,8 +90,8 @@ public final class HttpServer implements AutoCloseable {
         }
         JsonBody json = new JsonBody(options.maxBodyBytes());
         List<Route> routes = new ArrayList<>();
-        routes.addAll(new GenerationRoutes(model, options, json, metrics, inFlight, workers, pumps).routes());
-        routes.addAll(new InfoRoutes(model, json, metrics, this::isDraining).routes());
+        routes.addAll(new GenerationRoutes(model, options, json, encoder, metrics, inFlight, workers, pumps).routes());
+        routes.addAll(new InfoRoutes(model, json, encoder, metrics, this::isDraining).routes());
         dispatcher = new Dispatcher(options, routes, metrics, workers);
         listening = bind(epoll);
         LOG.info("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
@@ -142,6 +145,7 @@ public final class HttpServer implements AutoCloseable {
         loops.shutdownGracefully(0, LAST_WORDS.toMillis(), TimeUnit.MILLISECONDS)
                 .awaitUninterruptibly();
         workers.shutdownNow();
+        encoder.close();
         metrics.close();
     }
 
@@ -170,6 +174,7 @@ public final class HttpServer implements AutoCloseable {
             Throwable cause = bound.cause();
             loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
             workers.shutdownNow();
+            encoder.close();
             metrics.close();
             throw new IllegalStateException(
                     "cannot listen on " + options.host() + ":" + options.port() + ": " + cause.getMessage()

@@ -1,6 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.http.Route.Kind;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -12,14 +13,16 @@ import tools.jackson.databind.JsonNode;
 final class InfoRoutes {
     private final ServedModel model;
     private final JsonBody json;
+    private final TextEncoder encoder;
     private final ChatPrompts chats;
     private final ServerMetrics metrics;
     private final BooleanSupplier draining;
     private final long created = System.currentTimeMillis() / 1000;
 
-    InfoRoutes(ServedModel model, JsonBody json, ServerMetrics metrics, BooleanSupplier draining) {
+    InfoRoutes(ServedModel model, JsonBody json, TextEncoder encoder, ServerMetrics metrics, BooleanSupplier draining) {
         this.model = model;
         this.json = json;
+        this.encoder = encoder;
         chats = new ChatPrompts(model, json);
         this.metrics = metrics;
         this.draining = draining;
@@ -27,15 +30,15 @@ final class InfoRoutes {
 
     List<Route> routes() {
         return List.of(
-                new Route("GET", "/v1/models", false, this::models),
-                new Route("GET", "/v1/models/*", false, this::oneModel),
-                new Route("GET", "/health", false, this::health),
-                new Route("GET", "/ping", false, this::health),
-                new Route("GET", "/ready", false, this::ready),
-                new Route("GET", "/version", false, this::version),
-                new Route("GET", "/metrics", false, this::scrape),
-                new Route("POST", "/tokenize", false, this::tokenize),
-                new Route("POST", "/detokenize", false, this::detokenize));
+                new Route("GET", "/v1/models", Kind.ORDINARY, this::models),
+                new Route("GET", "/v1/models/*", Kind.ORDINARY, this::oneModel),
+                new Route("GET", "/health", Kind.PROBE, this::health),
+                new Route("GET", "/ping", Kind.PROBE, this::health),
+                new Route("GET", "/ready", Kind.PROBE, this::ready),
+                new Route("GET", "/version", Kind.ORDINARY, this::version),
+                new Route("GET", "/metrics", Kind.WATCH, this::scrape),
+                new Route("POST", "/tokenize", Kind.ORDINARY, this::tokenize),
+                new Route("POST", "/detokenize", Kind.ORDINARY, this::detokenize));
     }
 
     /** The version that the jar's manifest names; classes run from a build folder have none. */
@@ -124,7 +127,7 @@ final class InfoRoutes {
         boolean strings = fields.bool("return_token_strs", false);
         String text = chat ? chats.render(fields) : fields.requiredString("prompt");
         GenerationRoutes.warn(exchange, fields);
-        int[] ids = model.tokenizer().encode(text, special, true);
+        int[] ids = encoder.any(exchange, chat ? "messages" : "prompt", text, special);
         JsonOut out = new JsonOut().raw("{\"count\":").number(ids.length);
         out.raw(",\"max_model_len\":").number(model.maxModelLength());
         out.raw(",\"tokens\":").numbers(ids, ids.length).raw(",\"token_strs\":");

@@ -88,6 +88,10 @@ final class ApiServer implements AutoCloseable {
         return json.readTree(text);
     }
 
+    RawClient connect() throws IOException {
+        return new RawClient(server);
+    }
+
     HttpClient client() {
         return client;
     }
