@@ -113,7 +113,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void begin(ChannelHandlerContext context, HttpRequest request) {
-        Exchange exchange = new Exchange(context, this, request, HttpUtil.isKeepAlive(request));
+        Exchange exchange = new Exchange(context, this, request, HttpUtil.isKeepAlive(request), dispatcher.memory());
         current = exchange;
         receiving = true;
         boolean understood = false;
@@ -207,8 +207,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
         ApiException error = null;
         if (all.readableBytes() + size > dispatcher.options().maxBodyBytes()) {
             error = tooLarge();
-        } else if (!dispatcher.reserve(size)) {
-            error = ApiException.unavailable("the bodies being received exceed the server's memory for them");
+        } else if (!exchange.memory().tryTake((long) size * MemoryBudget.PER_BODY_BYTE)) {
+            error = MemoryBudget.spent();
         }
         if (error == null) {
             all.writeBytes(part);
@@ -252,7 +252,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
             HttpRequest request = object instanceof HttpRequest given
                     ? given
                     : new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.GET, "/");
-            exchange = new Exchange(context, this, request, false);
+            exchange = new Exchange(context, this, request, false, dispatcher.memory());
             current = exchange;
         }
         exchange.closeAfter();
@@ -270,6 +270,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     void answered(Exchange exchange, boolean keepAlive) {
         ChannelHandlerContext context = exchange.context();
         dispatcher.metrics().http(exchange);
+        releaseBody(exchange);
         current = null;
         if (!context.channel().isActive()) {
             return;
@@ -277,7 +278,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
         armIdle(context);
         if (!keepAlive) {
             refusing = true;
-            releaseAll();
+            releaseWaiting();
             endOutput(context);
             return;
         }
@@ -333,13 +334,14 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     @Override
     public void channelInactive(ChannelHandlerContext context) {
         refusing = true;
-        releaseAll();
+        releaseWaiting();
         cancel(readTimer);
         cancel(idleTimer);
         cancel(stallTimer);
         Exchange exchange = current;
         current = null;
         if (exchange != null) {
+            releaseBody(exchange);
             exchange.disconnected();
         }
     }
@@ -355,13 +357,17 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
         context.close();
     }
 
-    private void releaseAll() {
+    /** What was received of a body that no handler will see. */
+    private void releaseBody(Exchange exchange) {
         ByteBuf all = body;
         if (all != null) {
-            dispatcher.release(all.readableBytes());
             all.release();
             body = null;
+            exchange.memory().close();
         }
+    }
+
+    private void releaseWaiting() {
         while (!waiting.isEmpty()) {
             ReferenceCountUtil.release(waiting.remove());
         }

@@ -9,7 +9,6 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,7 +26,7 @@ final class Dispatcher {
     private final List<Route> routes;
     private final ServerMetrics metrics;
     private final ExecutorService workers;
-    private final AtomicLong bufferedBytes = new AtomicLong();
+    private final MemoryBudget memory;
     private volatile boolean draining;
 
     Dispatcher(HttpOptions options, List<Route> routes, ServerMetrics metrics, ExecutorService workers) {
@@ -35,6 +34,7 @@ final class Dispatcher {
         this.routes = List.copyOf(routes);
         this.metrics = metrics;
         this.workers = workers;
+        memory = new MemoryBudget(options.maxBufferedBytes());
     }
 
     HttpOptions options() {
@@ -53,17 +53,9 @@ final class Dispatcher {
         return draining;
     }
 
-    /** Takes bytes of a body from the budget of all; false if it is spent. */
-    boolean reserve(int bytes) {
-        if (bufferedBytes.addAndGet(bytes) > options.maxBufferedBytes()) {
-            bufferedBytes.addAndGet(-bytes);
-            return false;
-        }
-        return true;
-    }
-
-    void release(int bytes) {
-        bufferedBytes.addAndGet(-bytes);
+    /** What all requests together may take of the heap. */
+    MemoryBudget memory() {
+        return memory;
     }
 
     /**
@@ -106,40 +98,46 @@ final class Dispatcher {
                 0);
     }
 
-    /** Runs the handler, on a virtual thread unless it is a probe's; the body's bytes go back to the budget when it is done. */
+    /** Runs the handler, on a virtual thread unless it is a probe's; what the request takes of the memory goes back to the budget when it is done. */
     void dispatch(Route route, Exchange exchange) {
-        int reserved = exchange.body().length;
         if (route.inline()) {
-            release(reserved);
-            handle(route, exchange);
-            return;
+            run(route, exchange);
+        } else {
+            workers.execute(() -> run(route, exchange));
         }
-        workers.execute(() -> {
-            try {
-                handle(route, exchange);
-            } finally {
-                exchange.body(new byte[0]);
-                release(reserved);
-            }
-        });
     }
 
-    private static void handle(Route route, Exchange exchange) {
+    private static void run(Route route, Exchange exchange) {
+        ApiException error;
         try {
+            error = handle(route, exchange);
+        } finally {
+            exchange.body(new byte[0]);
+            exchange.memory().close();
+        }
+        if (error != null) {
+            exchange.respond(error);
+        }
+    }
+
+    /** Returns what is wrong with the request, if anything. */
+    private static @Nullable ApiException handle(Route route, Exchange exchange) {
+        try {
+            exchange.memory().take(MemoryBudget.treeBytes(exchange.body()));
             route.handler().handle(exchange);
+            return null;
         } catch (ApiException e) {
-            exchange.respond(e);
+            return e;
         } catch (ChatTemplateException e) {
-            exchange.respond(
-                    ApiException.badRequest("the chat template cannot render this request: " + e.getMessage()));
-        } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
+            return ApiException.badRequest("the chat template cannot render this request: " + e.getMessage());
+        } catch (RuntimeException | StackOverflowError e) {
             LOG.error("request {} to {} failed", exchange.requestId(), route.path(), e);
-            exchange.respond(new ApiException(
+            return new ApiException(
                     500,
                     "the server failed on this request, see its log for " + exchange.requestId(),
                     null,
                     "internal_error",
-                    0));
+                    0);
         }
     }
 

@@ -39,6 +39,8 @@ final class Exchange {
     /** Events of a stream that are not written yet; event loop only. */
     private final JsonOut pending = new JsonOut();
 
+    private final MemoryBudget budget;
+    private final MemoryBudget.Share memory;
     private String route = "none";
     private byte[] body = new byte[0];
     private boolean keepAlive;
@@ -52,7 +54,14 @@ final class Exchange {
     private volatile @Nullable Runnable onWritable;
     private volatile @Nullable Runnable onAnswered;
 
-    Exchange(ChannelHandlerContext context, ConnectionHandler connection, HttpRequest request, boolean keepAlive) {
+    Exchange(
+            ChannelHandlerContext context,
+            ConnectionHandler connection,
+            HttpRequest request,
+            boolean keepAlive,
+            MemoryBudget budget) {
+        this.budget = budget;
+        memory = budget.share();
         this.context = context;
         this.connection = connection;
         this.keepAlive = keepAlive;
@@ -98,6 +107,11 @@ final class Exchange {
     void body(byte[] bytes) {
         body = bytes;
         receivedBytes = Math.max(receivedBytes, bytes.length);
+    }
+
+    /** What the request takes of the memory until its handler is done. */
+    MemoryBudget.Share memory() {
+        return memory;
     }
 
     /** The route's path for metrics. */
@@ -200,7 +214,7 @@ final class Exchange {
         if (bodyAllowed && !method.equals(HttpMethod.HEAD)) {
             out.writeBytes(content);
         }
-        writeLast(out);
+        writeLast(out, content.length);
         connection.answered(this, keepAlive);
     }
 
@@ -235,7 +249,7 @@ final class Exchange {
         } else {
             keepAlive = false;
         }
-        writeLast(out);
+        writeLast(out, out.readableBytes());
         connection.answered(this, keepAlive);
     }
 
@@ -310,14 +324,16 @@ final class Exchange {
         context.writeAndFlush(out, context.voidPromise());
     }
 
-    private void writeLast(ByteBuf out) {
-        Runnable action = onAnswered;
-        if (action == null) {
-            write(out);
-        } else {
-            sentBytes += out.readableBytes();
-            context.writeAndFlush(out).addListener(written -> action.run());
-        }
+    private void writeLast(ByteBuf out, int answerBytes) {
+        budget.takeForAnswer(answerBytes);
+        sentBytes += out.readableBytes();
+        context.writeAndFlush(out).addListener(written -> {
+            budget.giveBackAnswer(answerBytes);
+            Runnable action = onAnswered;
+            if (action != null) {
+                action.run();
+            }
+        });
     }
 
     private StringBuilder head(int answerStatus) {

@@ -190,7 +190,7 @@ final class GenerationCall {
             workers.execute(() -> {
                 try {
                     exchange.respondJson(200, writer.whole(choices));
-                } catch (RuntimeException | OutOfMemoryError e) {
+                } catch (RuntimeException e) {
                     exchange.respond(notMade(e));
                 }
             });

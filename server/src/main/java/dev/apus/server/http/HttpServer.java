@@ -88,7 +88,7 @@ public final class HttpServer implements AutoCloseable {
         for (EventExecutor loop : loops) {
             pumps.put(loop, new EventPump(loop));
         }
-        JsonBody json = new JsonBody(options.maxBodyBytes());
+        JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
         routes.addAll(new GenerationRoutes(model, options, json, encoder, metrics, inFlight, workers, pumps).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, this::isDraining).routes());

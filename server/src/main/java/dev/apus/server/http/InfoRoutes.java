@@ -11,6 +11,11 @@ import tools.jackson.databind.JsonNode;
 
 /** What tells of the server and its model: models, health, version, metrics, tokens. Thread-safe. */
 final class InfoRoutes {
+    /** Bytes that an id takes: itself, and some digits in an array that doubles and in its copy. */
+    private static final int PER_ID = 32;
+    /** Bytes that a token's string takes in the same arrays. */
+    private static final int PER_TOKEN_STRING = 64;
+
     private final ServedModel model;
     private final JsonBody json;
     private final TextEncoder encoder;
@@ -128,6 +133,7 @@ final class InfoRoutes {
         String text = chat ? chats.render(fields) : fields.requiredString("prompt");
         GenerationRoutes.warn(exchange, fields);
         int[] ids = encoder.any(exchange, chat ? "messages" : "prompt", text, special);
+        exchange.memory().take((long) ids.length * (strings ? PER_ID + PER_TOKEN_STRING : PER_ID));
         JsonOut out = new JsonOut().raw("{\"count\":").number(ids.length);
         out.raw(",\"max_model_len\":").number(model.maxModelLength());
         out.raw(",\"tokens\":").numbers(ids, ids.length).raw(",\"token_strs\":");
@@ -152,6 +158,8 @@ final class InfoRoutes {
         if (!tokens.isArray()) {
             throw fields.wrongType("tokens", tokens, "a list of token ids");
         }
+        // What the model can have made; a longer list may be sent in parts.
+        Fields.checkSize("tokens", tokens.size(), model.maxModelLength());
         GenerationRoutes.warn(exchange, fields);
         String text = model.tokenizer().decode(GenerationRoutes.tokenIds(model, "tokens", tokens), false);
         exchange.respondJson(

@@ -23,7 +23,7 @@ import tools.jackson.databind.node.ObjectNode;
 final class JsonBody {
     /** Tool schemas nest deeply; nobody's nest this deep. */
     private static final int MOST_DEPTH = 100;
-    /** Bounds the tree's memory: a body of small tokens grows twentyfold when parsed. */
+    /** Far more than a prompt of token ids has. */
     private static final int MOST_TOKENS = 4_000_000;
 
     private static final int MOST_NUMBER_LENGTH = 64;
@@ -31,10 +31,11 @@ final class JsonBody {
 
     private final JsonMapper mapper;
 
-    JsonBody(int maxBodyBytes) {
+    /** @param memory bytes that all bodies together may take when parsed: none may have more tokens than that */
+    JsonBody(int maxBodyBytes, long memory) {
         StreamReadConstraints constraints = StreamReadConstraints.builder()
                 .maxNestingDepth(MOST_DEPTH)
-                .maxTokenCount(MOST_TOKENS)
+                .maxTokenCount(Math.min(MOST_TOKENS, memory / MemoryBudget.PER_ELEMENT))
                 .maxNumberLength(MOST_NUMBER_LENGTH)
                 .maxNameLength(MOST_NAME_LENGTH)
                 .maxStringLength(maxBodyBytes)

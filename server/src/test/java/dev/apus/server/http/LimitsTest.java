@@ -92,7 +92,7 @@ class LimitsTest {
     @Test
     void limitsTheBodiesOfAllConnectionsTogether() throws Exception {
         try (ServerFixture fixture =
-                        new ServerFixture(options -> options.maxBodyBytes(1000).maxBufferedBytes(1000));
+                        new ServerFixture(options -> options.maxBodyBytes(1000).maxBufferedBytes(30_000));
                 RawClient first = fixture.connect()) {
             String body = "{\"prompt\":\"" + "x".repeat(700) + "\"}";
             String request = RawClient.post("/tokenize", body);
@@ -113,7 +113,7 @@ class LimitsTest {
     @Test
     void aBodyOfAGoneClientGivesItsMemoryBack() throws Exception {
         try (ServerFixture fixture =
-                new ServerFixture(options -> options.maxBodyBytes(1000).maxBufferedBytes(1000))) {
+                new ServerFixture(options -> options.maxBodyBytes(1000).maxBufferedBytes(30_000))) {
             String request = RawClient.post("/tokenize", "{\"prompt\":\"" + "x".repeat(700) + "\"}");
             try (RawClient first = fixture.connect()) {
                 first.send(request.substring(0, request.length() - 5));
