@@ -25,14 +25,20 @@ final class Dispatcher {
     private final HttpOptions options;
     private final List<Route> routes;
     private final ServerMetrics metrics;
+    private final InFlight inFlight;
     private final ExecutorService workers;
     private final MemoryBudget memory;
-    private volatile boolean draining;
 
-    Dispatcher(HttpOptions options, List<Route> routes, ServerMetrics metrics, ExecutorService workers) {
+    Dispatcher(
+            HttpOptions options,
+            List<Route> routes,
+            ServerMetrics metrics,
+            InFlight inFlight,
+            ExecutorService workers) {
         this.options = options;
         this.routes = List.copyOf(routes);
         this.metrics = metrics;
+        this.inFlight = inFlight;
         this.workers = workers;
         memory = new MemoryBudget(options.maxBufferedBytes());
     }
@@ -45,12 +51,8 @@ final class Dispatcher {
         return metrics;
     }
 
-    void drain() {
-        draining = true;
-    }
-
     boolean isDraining() {
-        return draining;
+        return inFlight.isDraining();
     }
 
     /** What all requests together may take of the heap. */
@@ -73,8 +75,8 @@ final class Dispatcher {
             if (route.matches(path)) {
                 exchange.route(route.path());
                 if (route.answers(exchange.method().name())) {
-                    checkDraining(route);
                     checkContent(exchange);
+                    enter(route, exchange);
                     return route;
                 }
                 allowed.add(route.method());
@@ -141,10 +143,15 @@ final class Dispatcher {
         }
     }
 
-    private void checkDraining(Route route) {
-        if (draining && route.generates()) {
+    /** From here on a stop waits for it. */
+    private void enter(Route route, Exchange exchange) {
+        if (!route.generates()) {
+            return;
+        }
+        if (!inFlight.enter(exchange)) {
             throw ApiException.unavailable("the server is shutting down and takes no more requests");
         }
+        exchange.onLeft(() -> inFlight.leave(exchange));
     }
 
     /** A form or plain text could be sent by any web page without asking, so only JSON is taken. */

@@ -49,10 +49,11 @@ final class Exchange {
     private int status;
     private long receivedBytes;
     private long sentBytes;
-    private volatile @Nullable Runnable onDisconnect;
     private volatile boolean disconnected;
+    private volatile @Nullable Runnable onEnd;
+    private volatile @Nullable Runnable onAbort;
     private volatile @Nullable Runnable onWritable;
-    private volatile @Nullable Runnable onAnswered;
+    private volatile @Nullable Runnable onLeft;
 
     Exchange(
             ChannelHandlerContext context,
@@ -155,12 +156,30 @@ final class Exchange {
         extraHeaders.add(name + ": " + value + "\r\n");
     }
 
-    /** What to do if the client goes before the answer has ended; runs on the event loop, at once if it is gone already. */
-    void onDisconnect(Runnable action) {
-        onDisconnect = action;
-        if (disconnected) {
-            action.run();
+    /** What to do when the answer has been written or the client has gone before; runs on the event loop. */
+    void onEnd(Runnable action) {
+        onEnd = action;
+        if (isOver()) {
+            context.executor().execute(action);
         }
+    }
+
+    /** What ends the work on the answer early, so that it can be told; any thread. */
+    void onAbort(Runnable action) {
+        onAbort = action;
+    }
+
+    /** The server waits no longer: what makes the answer ends it early; if nothing does yet, the request is refused. Any thread. */
+    void abort() {
+        Runnable action = onAbort;
+        if (action != null) {
+            action.run();
+            return;
+        }
+        context.executor().execute(() -> {
+            closeAfter();
+            respond(ApiException.unavailable("the server is shutting down"));
+        });
     }
 
     /** What to do when a slow client has read what was written; runs on the event loop. */
@@ -169,8 +188,8 @@ final class Exchange {
     }
 
     /** What to do when the last byte of the answer has left for the client, or never will; runs on the event loop. */
-    void onAnswered(Runnable action) {
-        onAnswered = action;
+    void onLeft(Runnable action) {
+        onLeft = action;
     }
 
     boolean isWritable() {
@@ -215,6 +234,7 @@ final class Exchange {
             out.writeBytes(content);
         }
         writeLast(out, content.length);
+        run(onEnd);
         connection.answered(this, keepAlive);
     }
 
@@ -250,6 +270,7 @@ final class Exchange {
             keepAlive = false;
         }
         writeLast(out, out.readableBytes());
+        run(onEnd);
         connection.answered(this, keepAlive);
     }
 
@@ -273,7 +294,11 @@ final class Exchange {
             return;
         }
         disconnected = true;
-        Runnable action = onDisconnect;
+        run(onEnd);
+        run(onLeft);
+    }
+
+    private static void run(@Nullable Runnable action) {
         if (action != null) {
             action.run();
         }
@@ -281,9 +306,8 @@ final class Exchange {
 
     /** Called by the connection when the channel has become writable again. */
     void writable() {
-        Runnable action = onWritable;
-        if (action != null && !ended) {
-            action.run();
+        if (!ended) {
+            run(onWritable);
         }
     }
 
@@ -329,10 +353,7 @@ final class Exchange {
         sentBytes += out.readableBytes();
         context.writeAndFlush(out).addListener(written -> {
             budget.giveBackAnswer(answerBytes);
-            Runnable action = onAnswered;
-            if (action != null) {
-                action.run();
-            }
+            run(onLeft);
         });
     }
 

@@ -27,7 +27,6 @@ final class GenerationCall {
     private final AnswerWriter writer;
     private final Engine engine;
     private final ServerMetrics metrics;
-    private final InFlight inFlight;
     private final ExecutorService workers;
     private final int maxPendingBytes;
     private final List<Choice> choices = new ArrayList<>();
@@ -44,7 +43,6 @@ final class GenerationCall {
             AnswerWriter writer,
             Engine engine,
             ServerMetrics metrics,
-            InFlight inFlight,
             ExecutorService workers,
             int maxPendingBytes) {
         this.exchange = exchange;
@@ -52,7 +50,6 @@ final class GenerationCall {
         this.writer = writer;
         this.engine = engine;
         this.metrics = metrics;
-        this.inFlight = inFlight;
         this.workers = workers;
         this.maxPendingBytes = maxPendingBytes;
     }
@@ -64,10 +61,9 @@ final class GenerationCall {
 
     /** Submits all choices, or none if the engine refuses one. */
     void start(EventPump pump) {
-        inFlight.add(this);
         exchange.onWritable(this::emit);
-        exchange.onAnswered(() -> inFlight.remove(this));
-        exchange.onDisconnect(this::cancel);
+        exchange.onAbort(this::abortAll);
+        exchange.onEnd(this::cancel);
         try {
             for (Choice choice : choices) {
                 engine.submit(choice.request(), event -> pump.post(choice, event));
@@ -254,14 +250,13 @@ final class GenerationCall {
         }
     }
 
-    /** The client has gone. */
-    void cancel() {
+    /** Nobody waits for the answer any more: it has been written, the client has gone, or another answer was given. */
+    private void cancel() {
         cancelled = true;
         if (!closed) {
             abortAll();
             closed = true;
         }
-        inFlight.remove(this);
     }
 
     /** Aborts all choices in the engine: they end as aborted. Any thread. */

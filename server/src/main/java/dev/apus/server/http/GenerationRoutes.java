@@ -34,7 +34,6 @@ final class GenerationRoutes {
     private final ChatPrompts chats;
     private final SpecReader specs;
     private final ServerMetrics metrics;
-    private final InFlight inFlight;
     private final ExecutorService workers;
     private final Map<EventExecutor, EventPump> pumps;
     private final String fingerprint;
@@ -46,7 +45,6 @@ final class GenerationRoutes {
             JsonBody json,
             TextEncoder encoder,
             ServerMetrics metrics,
-            InFlight inFlight,
             ExecutorService workers,
             Map<EventExecutor, EventPump> pumps) {
         this.model = model;
@@ -56,7 +54,6 @@ final class GenerationRoutes {
         chats = new ChatPrompts(model, json);
         specs = new SpecReader(model);
         this.metrics = metrics;
-        this.inFlight = inFlight;
         this.workers = workers;
         this.pumps = pumps;
         fingerprint = "apus-" + InfoRoutes.version();
@@ -111,8 +108,8 @@ final class GenerationRoutes {
         // Not the answer's id: a client may choose that, and two clients the same.
         String id = unique();
         AnswerWriter writer = new AnswerWriter(chat, answerId, model.name(), fingerprint, spec, tokenizer);
-        GenerationCall call = new GenerationCall(
-                exchange, spec, writer, model.engine(), metrics, inFlight, workers, options.maxPendingBytes());
+        GenerationCall call =
+                new GenerationCall(exchange, spec, writer, model.engine(), metrics, workers, options.maxPendingBytes());
         for (int p = 0; p < prompts.size(); p++) {
             Prompt prompt = prompts.get(p);
             Request request = new Request(

@@ -90,9 +90,9 @@ public final class HttpServer implements AutoCloseable {
         }
         JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
-        routes.addAll(new GenerationRoutes(model, options, json, encoder, metrics, inFlight, workers, pumps).routes());
-        routes.addAll(new InfoRoutes(model, json, encoder, metrics, this::isDraining).routes());
-        dispatcher = new Dispatcher(options, routes, metrics, workers);
+        routes.addAll(new GenerationRoutes(model, options, json, encoder, metrics, workers, pumps).routes());
+        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining).routes());
+        dispatcher = new Dispatcher(options, routes, metrics, inFlight, workers);
         listening = bind(epoll);
         LOG.info("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
     }
@@ -113,7 +113,6 @@ public final class HttpServer implements AutoCloseable {
 
     /** Makes {@code /ready} fail and refuses new requests for text with 503; those that run go on. */
     public void beginShutdown() {
-        dispatcher.drain();
         inFlight.drain();
     }
 
@@ -147,10 +146,6 @@ public final class HttpServer implements AutoCloseable {
         workers.shutdownNow();
         encoder.close();
         metrics.close();
-    }
-
-    private boolean isDraining() {
-        return dispatcher.isDraining();
     }
 
     private boolean awaitDrained(Duration limit) {
