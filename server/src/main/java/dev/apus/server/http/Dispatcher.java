@@ -4,6 +4,8 @@ import dev.apus.models.chat.ChatTemplateException;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpVersion;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -28,6 +30,7 @@ final class Dispatcher {
     private final InFlight inFlight;
     private final ExecutorService workers;
     private final MemoryBudget memory;
+    private final AllowedHosts hosts;
 
     Dispatcher(
             HttpOptions options,
@@ -40,6 +43,7 @@ final class Dispatcher {
         this.metrics = metrics;
         this.inFlight = inFlight;
         this.workers = workers;
+        hosts = new AllowedHosts(options.host(), options.allowedHosts());
         memory = new MemoryBudget(options.maxBufferedBytes());
     }
 
@@ -58,6 +62,57 @@ final class Dispatcher {
     /** What all requests together may take of the heap. */
     MemoryBudget memory() {
         return memory;
+    }
+
+    /** @throws ApiException if the head asks for what this server does not understand, or is for another server */
+    void checkHead(HttpRequest request) {
+        HttpVersion version = request.protocolVersion();
+        boolean http11 = version.equals(HttpVersion.HTTP_1_1);
+        if (!http11 && !version.equals(HttpVersion.HTTP_1_0)) {
+            throw new ApiException(505, "the version is " + version + ", must be HTTP/1.1 or HTTP/1.0", null, null, 0);
+        }
+        List<String> hosts = request.headers().getAll(HttpHeaderNames.HOST);
+        if (http11 && hosts.size() != 1) {
+            throw ApiException.badRequest("a request must have one Host header");
+        }
+        for (String host : hosts) {
+            checkHost(host);
+        }
+        List<String> codings = request.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING);
+        if (!codings.isEmpty()
+                && !(http11 && codings.size() == 1 && codings.getFirst().strip().equalsIgnoreCase("chunked"))) {
+            throw new ApiException(
+                    501,
+                    "the transfer encoding is '" + shorten(String.join(", ", codings))
+                            + "', only chunked is understood, and only in HTTP/1.1",
+                    null,
+                    "unsupported_transfer_encoding",
+                    0);
+        }
+    }
+
+    private void checkHost(String host) {
+        if (!hosts.allows(host)) {
+            throw new ApiException(
+                    403,
+                    "the request is for the host '" + shorten(host)
+                            + "', this server answers to localhost and the names of" + " --allowed-hosts",
+                    null,
+                    "host_not_allowed",
+                    0);
+        }
+    }
+
+    /** Whether the client waits for a word before it sends the body. */
+    static boolean expectsContinue(HttpRequest request) {
+        String expect = request.headers().get(HttpHeaderNames.EXPECT);
+        if (expect == null || request.protocolVersion().equals(HttpVersion.HTTP_1_0)) {
+            return false;
+        }
+        if (!expect.equalsIgnoreCase("100-continue")) {
+            throw new ApiException(417, "only the expectation 100-continue is known", null, null, 0);
+        }
+        return true;
     }
 
     /**

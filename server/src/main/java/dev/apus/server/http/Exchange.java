@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -52,6 +53,7 @@ final class Exchange {
     private volatile boolean disconnected;
     private volatile @Nullable Runnable onEnd;
     private volatile @Nullable Runnable onAbort;
+    private volatile @Nullable Consumer<ApiException> onRefusal;
     private volatile @Nullable Runnable onWritable;
     private volatile @Nullable Runnable onLeft;
 
@@ -167,6 +169,21 @@ final class Exchange {
     /** What ends the work on the answer early, so that it can be told; any thread. */
     void onAbort(Runnable action) {
         onAbort = action;
+    }
+
+    /** What takes an error that ends the answer, once an answer is being made; runs on the event loop. */
+    void onRefusal(Consumer<ApiException> action) {
+        onRefusal = action;
+    }
+
+    /** Ends the answer with an error, wherever it is. On the event loop. */
+    void refuse(ApiException error) {
+        Consumer<ApiException> action = onRefusal;
+        if (action != null) {
+            action.accept(error);
+        } else {
+            respond(error);
+        }
     }
 
     /** The server waits no longer: what makes the answer ends it early; if nothing does yet, the request is refused. Any thread. */

@@ -61,8 +61,12 @@ final class GenerationCall {
 
     /** Submits all choices, or none if the engine refuses one. */
     void start(EventPump pump) {
+        if (exchange.isOver()) {
+            return;
+        }
         exchange.onWritable(this::emit);
         exchange.onAbort(this::abortAll);
+        exchange.onRefusal(this::fail);
         exchange.onEnd(this::cancel);
         try {
             for (Choice choice : choices) {
@@ -236,7 +240,7 @@ final class GenerationCall {
     }
 
     /** Ends the answer with an error, as a status if nothing was sent yet. */
-    void fail(ApiException error) {
+    private void fail(ApiException error) {
         if (closed) {
             return;
         }

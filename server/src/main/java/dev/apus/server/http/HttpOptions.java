@@ -19,6 +19,8 @@ import java.util.Set;
  * @param idleTimeout how long a connection may be open without a request
  * @param stallTimeout how long a client may read nothing while there is something for it
  * @param requestTimeout how long a request may take in the engine; zero means for ever
+ * @param allowedHosts names in the Host header that are answered besides the loopback's and {@code host}, {@code *} for all; none by default,
+ *     which on any other address than the loopback's means all
  * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
  */
 public record HttpOptions(
@@ -34,6 +36,7 @@ public record HttpOptions(
         Duration idleTimeout,
         Duration stallTimeout,
         Duration requestTimeout,
+        Set<String> allowedHosts,
         Set<String> allowedOrigins) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
@@ -41,6 +44,7 @@ public record HttpOptions(
     private static final int LARGE_BODY = 32 << 20;
 
     public HttpOptions {
+        allowedHosts = Set.copyOf(allowedHosts);
         allowedOrigins = Set.copyOf(allowedOrigins);
         require(!host.isBlank(), "host", "'" + host + "'", "a name or an address");
         require(port >= 0 && port <= 65535, "port", port, "0 (any free one) to 65535");
@@ -102,6 +106,7 @@ public record HttpOptions(
         private Duration idleTimeout = Duration.ofSeconds(75);
         private Duration stallTimeout = Duration.ofSeconds(30);
         private Duration requestTimeout = Duration.ZERO;
+        private Set<String> allowedHosts = Set.of();
         private Set<String> allowedOrigins = Set.of();
 
         private Builder() {}
@@ -166,6 +171,11 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder allowedHosts(Set<String> value) {
+            allowedHosts = value;
+            return this;
+        }
+
         public Builder allowedOrigins(Set<String> value) {
             allowedOrigins = value;
             return this;
@@ -188,6 +198,7 @@ public record HttpOptions(
                     idleTimeout,
                     stallTimeout,
                     requestTimeout,
+                    allowedHosts,
                     allowedOrigins);
         }
     }

@@ -50,9 +50,14 @@ import org.slf4j.LoggerFactory;
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
+    /** Clients that connect in the same moment: as many as may be connected by default. The system may allow fewer. */
     private static final int BACKLOG = 1024;
+    /** Paths are short here; RFC 9112 recommends that 8000 bytes be taken. */
     private static final int MOST_REQUEST_LINE = 8192;
+    /** Parts in which a body is handed on: what a socket's read brings at most. */
     private static final int CHUNK = 64 << 10;
+    /** Connections beyond the limit for those who watch the server: else idle clients could make an orchestrator restart it. */
+    private static final int WATCHERS = 16;
     /** A slow reader's channel counts as full at the second and as free again at the first. */
     private static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(32 << 10, 64 << 10);
     /** After aborted requests: time for their last chunks to go out. */
@@ -162,6 +167,7 @@ public final class HttpServer implements AutoCloseable {
                 .option(ChannelOption.SO_BACKLOG, BACKLOG)
                 .option(ChannelOption.SO_REUSEADDR, true)
                 .childOption(ChannelOption.TCP_NODELAY, true)
+                .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
                 .childHandler(new Connections());
         ChannelFuture bound = bootstrap.bind(options.host(), options.port()).awaitUninterruptibly();
@@ -180,7 +186,7 @@ public final class HttpServer implements AutoCloseable {
     }
 
     private static byte[] tooMany() {
-        ApiException error = ApiException.unavailable("the server has as many connections as it may");
+        ApiException error = ApiException.tooManyConnections();
         String body = new String(error.json(), StandardCharsets.US_ASCII);
         return ("HTTP/1.1 503 Service Unavailable\r\nretry-after: " + error.retryAfterSeconds()
                         + "\r\ncontent-type: application/json\r\ncontent-length: " + body.length()
@@ -194,11 +200,12 @@ public final class HttpServer implements AutoCloseable {
         protected void initChannel(SocketChannel channel) {
             open.add(channel);
             channel.closeFuture().addListener(closed -> connections.decrementAndGet());
-            if (connections.incrementAndGet() > options.maxConnections()) {
+            int count = connections.incrementAndGet();
+            if (count > options.maxConnections() + WATCHERS) {
                 channel.writeAndFlush(Unpooled.wrappedBuffer(TOO_MANY)).addListener(ChannelFutureListener.CLOSE);
                 return;
             }
-            ConnectionHandler handler = new ConnectionHandler(dispatcher);
+            ConnectionHandler handler = new ConnectionHandler(dispatcher, count > options.maxConnections());
             channel.pipeline().addLast(new ByteWatch(handler), new HttpRequestDecoder(decoding()), handler);
         }
 

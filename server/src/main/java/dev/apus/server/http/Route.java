@@ -41,6 +41,11 @@ record Route(String method, String path, Kind kind, Handler handler) {
         return kind == Kind.GENERATION;
     }
 
+    /** Whether it is answered when there are as many connections as there may be. */
+    boolean watches() {
+        return kind == Kind.WATCH || kind == Kind.PROBE;
+    }
+
     /** Whether the handler runs on the event loop. */
     boolean inline() {
         return kind == Kind.PROBE;

@@ -104,7 +104,7 @@ class HttpServerTest {
             String body = "{\"prompt\":\"Endless\",\"stream\":true,\"max_tokens\":4000}";
             send(
                     socket,
-                    "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: "
+                    "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
                             + body.length() + "\r\n\r\n" + body);
             assertThat(socket.getInputStream().read()).isEqualTo('H');
         }
@@ -162,32 +162,34 @@ class HttpServerTest {
 
     @Test
     void refusesMalformedRequests() throws Exception {
-        assertThat(raw("GET /health HTTP/1.1\r\nHost: a\r\nX: " + "y".repeat(20_000) + "\r\n\r\n"))
+        assertThat(raw("GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + "y".repeat(20_000) + "\r\n\r\n"))
                 .contains(" 431 ");
         assertThat(raw("nonsense\r\n\r\n")).contains(" 400 ");
         assertThat(
                         raw(
-                                "POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+                                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
                 .contains(" 400 ");
         assertThat(
                         raw(
-                                "POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999999\r\n\r\n"))
+                                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 999999\r\n\r\n"))
                 .contains(" 413 ");
         assertThat(
                         raw(
-                                "POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"))
+                                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"))
                 .contains(" 408 ");
-        assertThat(raw("POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"))
+        assertThat(
+                        raw(
+                                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"))
                 .contains(" 415 ");
-        assertThat(raw("DELETE /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+        assertThat(raw("DELETE /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
                 .contains(" 405 ", "allow: GET");
     }
 
     @Test
     void answersPipelinedRequestsInOrder() throws Exception {
-        String answers =
-                raw("GET /ping HTTP/1.1\r\nHost: a\r\nX-Request-Id: 1\r\n\r\nGET /version HTTP/1.1\r\nHost: a\r\n"
-                        + "X-Request-Id: 2\r\n\r\nHEAD /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        String answers = raw(
+                "GET /ping HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: 1\r\n\r\nGET /version HTTP/1.1\r\nHost: localhost\r\n"
+                        + "X-Request-Id: 2\r\n\r\nHEAD /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 
         assertThat(answers).containsSubsequence("x-request-id: 1", "x-request-id: 2", " 404 ");
     }

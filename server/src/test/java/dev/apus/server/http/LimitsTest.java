@@ -21,10 +21,26 @@ class LimitsTest {
                 held.add(client);
                 assertThat(client.send(RawClient.get("/ping")).readAnswer()).contains(" 200 ");
             }
+            assertThat(fixture.connectAndAnswer(RawClient.get("/version")))
+                    .startsWith("HTTP/1.1 503 ")
+                    .contains("retry-after: ", "connection: close", "{\"error\":{\"message\":");
+            for (String path : List.of("/health", "/ready", "/metrics")) {
+                assertThat(fixture.connectAndAnswer(RawClient.get(path))).contains(" 200 ", "connection: close");
+            }
+            // Places for those who watch are few, too.
+            List<RawClient> silent = new ArrayList<>();
+            for (int i = 0; i < 16; i++) {
+                silent.add(fixture.connect());
+            }
             try (RawClient refused = fixture.connect()) {
                 assertThat(refused.readAll())
                         .startsWith("HTTP/1.1 503 ")
                         .contains("retry-after: ", "connection: close", "{\"error\":{\"message\":");
+            }
+            // And are taken back soon.
+            for (RawClient client : silent) {
+                assertThat(client.readAll()).isEmpty();
+                client.close();
             }
             held.removeLast().close();
             ServerFixture.await("a place", () -> isServed(fixture));
@@ -37,7 +53,7 @@ class LimitsTest {
 
     private static boolean isServed(ServerFixture fixture) {
         try (RawClient client = fixture.connect()) {
-            return client.send(RawClient.get("/ping")).readAnswer().contains(" 200 ");
+            return client.send(RawClient.get("/version")).readAnswer().contains(" 200 ");
         } catch (IOException e) {
             return false;
         }
@@ -77,7 +93,7 @@ class LimitsTest {
     }
 
     private static String chunked(String body, int size) {
-        StringBuilder request = new StringBuilder("POST /tokenize HTTP/1.1\r\nHost: a\r\n"
+        StringBuilder request = new StringBuilder("POST /tokenize HTTP/1.1\r\nHost: localhost\r\n"
                 + "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
         for (int at = 0; at < body.length(); at += size) {
             String part = body.substring(at, Math.min(body.length(), at + size));
@@ -150,7 +166,7 @@ class LimitsTest {
                 RawClient idle = fixture.connect();
                 RawClient served = fixture.connect()) {
             slow.send(
-                    "POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{");
+                    "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{");
             slowHead.send("GET /ping HT");
             served.send(RawClient.get("/ping"));
 
