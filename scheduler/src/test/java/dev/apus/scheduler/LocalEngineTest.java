@@ -194,6 +194,36 @@ class LocalEngineTest {
     }
 
     @Test
+    void takesRequestsThatBelongTogetherAllOrNone() {
+        start(64, EngineOptions.defaults().withMaxNumSeqs(2).withMaxWaiting(3));
+        runner.stepwise();
+        List<Recorder> recorders = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            recorders.add(submit(prompt(i, 4), SamplingParams.greedy(1)));
+        }
+        List<Engine.Job> four = jobs("four", 4);
+        assertThatThrownBy(() -> engine().submit(four)).isInstanceOf(QueueFullException.class);
+        assertThatThrownBy(() -> engine().submit(jobs("six", 6)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("makes 6 sequences, at most 5");
+        assertThat(engine().stats().running() + engine().stats().waiting()).isEqualTo(2);
+        List<Engine.Job> twice =
+                List.of(jobs("same", 1).getFirst(), jobs("same", 1).getFirst());
+        assertThatThrownBy(() -> engine().submit(twice)).hasMessageContaining("in flight already");
+        engine().submit(jobs("three", 3));
+        assertThat(engine().stats().running() + engine().stats().waiting()).isEqualTo(5);
+        runner.free();
+        recorders.forEach(Recorder::finished);
+    }
+
+    private List<Engine.Job> jobs(String name, int count) {
+        return new Request(name, prompt(7, 4), SamplingParams.greedy(1))
+                .choices(count).stream()
+                        .map(request -> new Engine.Job(request, event -> {}))
+                        .toList();
+    }
+
+    @Test
     void refusesWhatCanNeverRun() {
         start(4, EngineOptions.defaults());
         assertThat(engine().maxModelLength()).isEqualTo(64);

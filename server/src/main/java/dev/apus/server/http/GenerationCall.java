@@ -59,7 +59,7 @@ final class GenerationCall {
         choices.add(new Choice(this, spec, choices.size(), prompt, request, tokenizer));
     }
 
-    /** Submits all choices, or none if the engine refuses one. */
+    /** Submits all choices, or none if the engine does not take all. */
     void start(EventPump pump) {
         if (exchange.isOver()) {
             return;
@@ -69,12 +69,14 @@ final class GenerationCall {
         exchange.onRefusal(this::fail);
         exchange.onEnd(this::cancel);
         try {
+            List<Engine.Job> jobs = new ArrayList<>(choices.size());
             for (Choice choice : choices) {
-                engine.submit(choice.request(), event -> pump.post(choice, event));
-                if (cancelled) {
-                    // The client went between two submissions: cancel has aborted only those before.
-                    engine.abort(choice.request().id());
-                }
+                jobs.add(new Engine.Job(choice.request(), event -> pump.post(choice, event)));
+            }
+            engine.submit(jobs);
+            if (cancelled) {
+                // The client went before the engine had heard of them.
+                abortAll();
             }
         } catch (QueueFullException e) {
             metrics.rejected();
