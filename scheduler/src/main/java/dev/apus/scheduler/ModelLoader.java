@@ -89,7 +89,8 @@ final class ModelLoader {
                 decoder.vocabSize(),
                 checkpoint.generationDefaults(),
                 Set.copyOf(eosIds),
-                engine);
+                engine,
+                new Seeds(options.seed()));
         Runnable onClose = () -> {
             tokenizer.close();
             backend.close();

@@ -81,6 +81,8 @@ class LocalEngineTest {
         EngineStats stats = engine().stats();
         assertThat(stats.preemptions()).isEqualTo(preemptions);
         assertThat(stats.prefixCacheHits()).isEqualTo(cached);
+        assertThat(stats.promptTokensCached()).isEqualTo(cached);
+        assertThat(stats.promptTokensComputed() + stats.promptTokensCached()).isEqualTo(stats.promptTokens());
         assertThat(stats.generationTokens()).isEqualTo(96 * 50);
         assertThat(stats.stepTokensSum())
                 .isEqualTo(runner.stepTokens.stream().mapToInt(n -> n).sum());

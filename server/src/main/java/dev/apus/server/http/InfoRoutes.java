@@ -128,6 +128,9 @@ final class InfoRoutes {
         Fields fields = new Fields(json.parse(exchange.body()));
         checkModel(model, fields.string("model"));
         boolean chat = fields.has("messages");
+        if (chat && fields.has("prompt")) {
+            throw ApiException.invalid("prompt", "'prompt' and 'messages' exclude each other, send one of them");
+        }
         boolean special = fields.bool("add_special_tokens", !chat);
         boolean strings = fields.bool("return_token_strs", false);
         String text = chat ? chats.render(fields) : fields.requiredString("prompt");

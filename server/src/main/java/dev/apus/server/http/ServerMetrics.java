@@ -105,9 +105,9 @@ final class ServerMetrics implements AutoCloseable {
         counter("vllm:prefix_cache_hits", EngineStats::prefixCacheHits);
         counter("vllm:num_preemptions", EngineStats::preemptions);
         counter("vllm:prompt_tokens", EngineStats::promptTokens);
-        counter("vllm:prompt_tokens_cached", EngineStats::prefixCacheHits);
-        counter("vllm:prompt_tokens_by_source", ServerMetrics::computed, "source", "local_compute");
-        counter("vllm:prompt_tokens_by_source", EngineStats::prefixCacheHits, "source", "local_cache_hit");
+        counter("vllm:prompt_tokens_cached", EngineStats::promptTokensCached);
+        counter("vllm:prompt_tokens_by_source", EngineStats::promptTokensComputed, "source", "local_compute");
+        counter("vllm:prompt_tokens_by_source", EngineStats::promptTokensCached, "source", "local_cache_hit");
         counter("vllm:generation_tokens", EngineStats::generationTokens);
         counter("vllm:corrupted_requests", EngineStats::corruptedRequests);
         for (String reason : List.of("stop", "length", "abort", "error")) {
@@ -126,10 +126,6 @@ final class ServerMetrics implements AutoCloseable {
         counter("vllm:external_prefix_cache_hits", stats -> 0);
         counter("vllm:mm_cache_queries", stats -> 0);
         counter("vllm:mm_cache_hits", stats -> 0);
-    }
-
-    private static double computed(EngineStats stats) {
-        return Math.max(0, stats.promptTokens() - stats.prefixCacheHits());
     }
 
     /** A request was refused because the queue is full. */
