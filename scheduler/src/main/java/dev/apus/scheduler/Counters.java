@@ -11,12 +11,13 @@ final class Counters {
     static final int PREFIX_QUERIES = 2;
     static final int PREFIX_HITS = 3;
     static final int PREEMPTIONS = 4;
-    static final int PROMPT_TOKENS = 5;
+    private static final int PROMPT_COMPUTED = 5;
     static final int GENERATION_TOKENS = 6;
     static final int STEPS = 7;
     static final int CORRUPTED = 8;
     static final int STEP_TOKENS_SUM = 9;
-    private static final int STEP_TOKENS = 10;
+    private static final int PROMPT_CACHED = 10;
+    private static final int STEP_TOKENS = 11;
     private static final int BUCKETS = EngineStats.STEP_TOKEN_BOUNDS.size() + 1;
 
     private final AtomicLongArray values = new AtomicLongArray(STEP_TOKENS + BUCKETS);
@@ -29,6 +30,12 @@ final class Counters {
 
     void add(int counter, long value) {
         values.setOpaque(counter, values.getPlain(counter) + value);
+    }
+
+    /** A prompt is done. Both parts are counted here, so that each only grows and their sum is the whole. */
+    void countPrompt(int tokens, int cached) {
+        add(PROMPT_COMPUTED, tokens - cached);
+        add(PROMPT_CACHED, cached);
     }
 
     void countStep(int tokens) {
@@ -59,7 +66,8 @@ final class Counters {
                 values.getOpaque(PREFIX_QUERIES),
                 values.getOpaque(PREFIX_HITS),
                 values.getOpaque(PREEMPTIONS),
-                values.getOpaque(PROMPT_TOKENS),
+                values.getOpaque(PROMPT_COMPUTED),
+                values.getOpaque(PROMPT_CACHED),
                 values.getOpaque(GENERATION_TOKENS),
                 values.getOpaque(STEPS),
                 values.getOpaque(CORRUPTED),

@@ -1,6 +1,7 @@
 package dev.apus.scheduler;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 
@@ -11,15 +12,28 @@ import java.util.function.Consumer;
  */
 public interface Engine extends AutoCloseable {
     /**
-     * Queues a request. Its events come in order on one thread of the engine that is not the one that computes: the consumer may do
-     * light work (detokenise, write to a queue or a channel), but a consumer that blocks delays the events of all others.
-     * A consumer that throws has its request aborted.
+     * A request and who hears of it.
      *
-     * @throws QueueFullException if the waiting queue is at its limit
-     * @throws IllegalArgumentException if the request can never run here (too long, unknown token ids, an id in flight)
+     * @param request what to generate
+     * @param events takes its events
+     */
+    record Job(Request request, Consumer<EngineEvent> events) {}
+
+    /**
+     * Queues requests that belong together, all or none. The events of each come in order on one thread of the engine that is not the
+     * one that computes: the consumer may do light work (detokenise, write to a queue or a channel), but a consumer that blocks delays
+     * the events of all others. A consumer that throws has its request aborted.
+     *
+     * @throws QueueFullException if the waiting queue has no room for all
+     * @throws IllegalArgumentException if one can never run here (too long, unknown token ids, an id in flight), or so many at once
      * @throws IllegalStateException if the engine is draining or closed
      */
-    void submit(Request request, Consumer<EngineEvent> events);
+    void submit(List<Job> jobs);
+
+    /** Queues one request. */
+    default void submit(Request request, Consumer<EngineEvent> events) {
+        submit(List.of(new Job(request, events)));
+    }
 
     /** Ends a request within one step with {@link EngineEvent.FinishReason#ABORT}; unknown ids are ignored. */
     void abort(String requestId);

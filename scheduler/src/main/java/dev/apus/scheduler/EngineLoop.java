@@ -325,7 +325,7 @@ final class EngineLoop {
         counters.add(Counters.GENERATION_TOKENS, 1);
         if (sequences.firstToken[row] == 0) {
             sequences.firstToken[row] = System.nanoTime();
-            counters.add(Counters.PROMPT_TOKENS, sequences.promptLength[row]);
+            counters.countPrompt(sequences.promptLength[row], sequences.cached[row]);
             List<TokenLogprobs> prompt = sequences.takePromptLogprobs(row);
             if (request.params().promptLogprobs() >= 0) {
                 outbox.post(

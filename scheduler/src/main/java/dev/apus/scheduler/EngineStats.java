@@ -14,7 +14,8 @@ import java.util.List;
  * @param prefixCacheQueries prompt tokens looked up in the prefix cache
  * @param prefixCacheHits prompt tokens found there
  * @param preemptions requests preempted
- * @param promptTokens prompt tokens computed or found
+ * @param promptTokensComputed tokens computed of prompts that are done
+ * @param promptTokensCached tokens of the same prompts that were found in the prefix cache
  * @param generationTokens tokens sampled
  * @param steps steps run
  * @param corruptedRequests requests failed because their logits held a NaN
@@ -32,7 +33,8 @@ public record EngineStats(
         long prefixCacheQueries,
         long prefixCacheHits,
         long preemptions,
-        long promptTokens,
+        long promptTokensComputed,
+        long promptTokensCached,
         long generationTokens,
         long steps,
         long corruptedRequests,
@@ -47,7 +49,7 @@ public record EngineStats(
         stepTokens = List.copyOf(stepTokens);
     }
 
-    /** Stats of an engine that counts no steps by size. */
+    /** Stats of an engine that counts no steps by size, all of whose prompts are done. */
     public EngineStats(
             int running,
             int waiting,
@@ -70,13 +72,19 @@ public record EngineStats(
                 prefixCacheQueries,
                 prefixCacheHits,
                 preemptions,
-                promptTokens,
+                promptTokens - prefixCacheHits,
+                prefixCacheHits,
                 generationTokens,
                 steps,
                 0,
                 Collections.nCopies(STEP_TOKEN_BOUNDS.size() + 1, 0L),
                 0,
                 alive);
+    }
+
+    /** Tokens of the prompts that are done. */
+    public long promptTokens() {
+        return promptTokensComputed + promptTokensCached;
     }
 
     /** Share of the KV cache in use, 0 to 1. */

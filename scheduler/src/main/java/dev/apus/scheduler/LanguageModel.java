@@ -12,7 +12,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -98,11 +97,11 @@ public final class LanguageModel implements AutoCloseable {
         return model;
     }
 
-    /** Parameters with the model's own defaults and a random seed, to be changed and built. */
+    /** Parameters with the model's own defaults and the next seed of {@link EngineOptions#seed}'s, to be changed and built. */
     public SamplingParamsBuilder params() {
         return new SamplingParamsBuilder()
                 .defaults(model.generationDefaults())
-                .seed(ThreadLocalRandom.current().nextLong());
+                .seed(model.seeds().next());
     }
 
     /** Answers one message of the user. */

@@ -12,7 +12,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
 import org.jspecify.annotations.Nullable;
@@ -131,25 +130,48 @@ public final class LocalEngine implements Engine {
     }
 
     @Override
-    public void submit(Request request, Consumer<EngineEvent> events) {
+    public void submit(List<Job> jobs) {
         if (!accepting) {
             throw new IllegalStateException("the engine is draining or closed and takes no more requests");
         }
-        Submission submission = new Submission(request, events, vocabSize, maxModelLength, eosIds);
-        int limit = options.maxNumSeqs() + options.maxWaiting();
-        int count = inFlightCount.incrementAndGet();
-        if (count > limit) {
-            inFlightCount.decrementAndGet();
-            throw new QueueFullException(waiting(), options.maxWaiting(), retryAfterSeconds());
+        List<Submission> submissions = new ArrayList<>(jobs.size());
+        for (Job job : jobs) {
+            submissions.add(new Submission(job.request(), job.events(), vocabSize, maxModelLength, eosIds));
         }
-        if (inFlight.putIfAbsent(request.id(), submission) != null) {
-            inFlightCount.decrementAndGet();
-            throw new IllegalArgumentException("request id '" + request.id() + "' is in flight already");
+        admit(jobs.size());
+        for (int i = 0; i < submissions.size(); i++) {
+            String id = submissions.get(i).request.id();
+            if (inFlight.putIfAbsent(id, submissions.get(i)) != null) {
+                submissions.subList(0, i).forEach(taken -> inFlight.remove(taken.request.id(), taken));
+                inFlightCount.addAndGet(-submissions.size());
+                throw new IllegalArgumentException("request id '" + id + "' is in flight already");
+            }
         }
-        send(submission);
-        if (terminated && inFlight.remove(request.id(), submission)) {
-            inFlightCount.decrementAndGet();
+        submissions.forEach(this::send);
+        // The engine's thread fails what it finds in flight at its end: what is still there it has not seen.
+        boolean unseen = false;
+        for (Submission submission : submissions) {
+            if (terminated && inFlight.remove(submission.request.id(), submission)) {
+                inFlightCount.decrementAndGet();
+                unseen = true;
+            }
+        }
+        if (unseen) {
             throw new IllegalStateException("the engine has ended");
+        }
+    }
+
+    /** Counts requests that come together, all or none. */
+    private void admit(int count) {
+        int limit = options.maxNumSeqs() + options.maxWaiting();
+        if (count > limit) {
+            throw new IllegalArgumentException(
+                    "the request makes " + count + " sequences, at most " + limit
+                            + " are ever taken (max_num_seqs and max_waiting together); ask for fewer choices or prompts at a time");
+        }
+        if (inFlightCount.addAndGet(count) > limit) {
+            inFlightCount.addAndGet(-count);
+            throw new QueueFullException(waiting(), options.maxWaiting(), retryAfterSeconds());
         }
     }
 

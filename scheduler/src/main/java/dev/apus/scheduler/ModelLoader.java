@@ -100,7 +100,8 @@ final class ModelLoader {
                 runner.vocabSize(),
                 checkpoint.generationDefaults(),
                 Set.copyOf(eosIds),
-                engine);
+                engine,
+                new Seeds(options.seed()));
         Runnable onClose = () -> {
             tokenizer.close();
             device.close();

@@ -96,6 +96,27 @@ public record SamplingParams(
                 promptLogprobs);
     }
 
+    /** The same with another limit of tokens. */
+    public SamplingParams withMaxTokens(int newMaxTokens) {
+        return new SamplingParams(
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                newMaxTokens,
+                minTokens,
+                ignoreEos,
+                stopTokenIds,
+                logitBias,
+                allowedTokenIds,
+                logprobs,
+                promptLogprobs);
+    }
+
     /** Whether a repetition, presence or frequency penalty applies. */
     public boolean hasPenalties() {
         return repetitionPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0;

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param generationDefaults sampling defaults of generation_config.json by vLLM's parameter names; empty if none
  * @param eosIds ids that end an answer unless the request ignores them
  * @param engine runs its requests
+ * @param seeds seeds of requests that bring none
  */
 public record ServedModel(
         String name,
@@ -28,8 +29,9 @@ public record ServedModel(
         int vocabSize,
         Map<String, Double> generationDefaults,
         Set<Integer> eosIds,
-        Engine engine) {
-    /** A model whose tokenizer knows all ids that end an answer. */
+        Engine engine,
+        Seeds seeds) {
+    /** A model whose tokenizer knows all ids that end an answer; seeds are those of base 0. */
     public ServedModel(
             String name,
             Tokenizer tokenizer,
@@ -48,6 +50,7 @@ public record ServedModel(
                 vocabSize,
                 generationDefaults,
                 Set.copyOf(tokenizer.eosIds()),
-                engine);
+                engine,
+                new Seeds(0));
     }
 }

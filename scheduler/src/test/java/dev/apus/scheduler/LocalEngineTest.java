@@ -88,6 +88,8 @@ class LocalEngineTest {
         EngineStats stats = engine().stats();
         assertThat(stats.preemptions()).isEqualTo(preemptions);
         assertThat(stats.prefixCacheHits()).isEqualTo(cached);
+        assertThat(stats.promptTokensCached()).isEqualTo(cached);
+        assertThat(stats.promptTokensComputed() + stats.promptTokensCached()).isEqualTo(stats.promptTokens());
         assertThat(stats.generationTokens()).isEqualTo(96 * 50);
         assertThat(stats.stepTokensSum())
                 .isEqualTo(runner.stepTokens.stream().mapToInt(n -> n).sum());
@@ -198,6 +200,36 @@ class LocalEngineTest {
         runner.free();
         recorders.forEach(Recorder::finished);
         submit(prompt(9, 4), SamplingParams.greedy(1)).finished();
+    }
+
+    @Test
+    void takesRequestsThatBelongTogetherAllOrNone() {
+        start(64, EngineOptions.defaults().withMaxNumSeqs(2).withMaxWaiting(3));
+        runner.stepwise();
+        List<Recorder> recorders = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            recorders.add(submit(prompt(i, 4), SamplingParams.greedy(1)));
+        }
+        List<Engine.Job> four = jobs("four", 4);
+        assertThatThrownBy(() -> engine().submit(four)).isInstanceOf(QueueFullException.class);
+        assertThatThrownBy(() -> engine().submit(jobs("six", 6)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("makes 6 sequences, at most 5");
+        assertThat(engine().stats().running() + engine().stats().waiting()).isEqualTo(2);
+        List<Engine.Job> twice =
+                List.of(jobs("same", 1).getFirst(), jobs("same", 1).getFirst());
+        assertThatThrownBy(() -> engine().submit(twice)).hasMessageContaining("in flight already");
+        engine().submit(jobs("three", 3));
+        assertThat(engine().stats().running() + engine().stats().waiting()).isEqualTo(5);
+        runner.free();
+        recorders.forEach(Recorder::finished);
+    }
+
+    private List<Engine.Job> jobs(String name, int count) {
+        return new Request(name, prompt(7, 4), SamplingParams.greedy(1))
+                .choices(count).stream()
+                        .map(request -> new Engine.Job(request, event -> {}))
+                        .toList();
     }
 
     @Test

@@ -1,7 +1,6 @@
 package dev.apus.server.bench;
 
 import dev.apus.scheduler.Engine;
-import dev.apus.scheduler.EngineEvent;
 import dev.apus.scheduler.EngineEvent.FinishReason;
 import dev.apus.scheduler.EngineEvent.Finished;
 import dev.apus.scheduler.EngineEvent.Timing;
@@ -12,20 +11,17 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.Consumer;
 
 /**
  * An engine that computes nothing: each step gives every stream one token, and the next step comes as soon as the clients are less than
  * {@code lead} tokens a stream behind. With a lead of 1 a step is read by all clients before the next: no two tokens share an event.
  */
 final class TokenFountain implements Engine {
-    private record Source(Request request, Consumer<EngineEvent> events) {}
-
     private final int streams;
     private final int lead;
     private final int tokenId;
     private final Thread thread = Thread.ofPlatform().name("fountain").unstarted(this::run);
-    private final List<Source> sources = new ArrayList<>();
+    private final List<Job> sources = new ArrayList<>();
     private volatile long read;
     private volatile boolean waiting;
     private volatile boolean closed;
@@ -56,15 +52,15 @@ final class TokenFountain implements Engine {
     }
 
     @Override
-    public void submit(Request request, Consumer<EngineEvent> events) {
+    public void submit(List<Job> jobs) {
         synchronized (sources) {
-            sources.add(new Source(request, events));
+            sources.addAll(jobs);
             sources.notifyAll();
         }
     }
 
     private void run() {
-        List<Source> live = awaitStreams();
+        List<Job> live = awaitStreams();
         long emitted = 0;
         while (!closed) {
             while (emitted - read >= (long) lead * streams && !closed) {
@@ -74,15 +70,15 @@ final class TokenFountain implements Engine {
                 }
                 waiting = false;
             }
-            for (Source source : live) {
-                source.events.accept(new Tokens(source.request.id(), new int[] {tokenId}, null));
+            for (Job source : live) {
+                source.events().accept(new Tokens(source.request().id(), new int[] {tokenId}, null));
             }
             emitted += streams;
         }
         end(live);
     }
 
-    private List<Source> awaitStreams() {
+    private List<Job> awaitStreams() {
         synchronized (sources) {
             while (sources.size() < streams && !closed) {
                 try {
@@ -95,13 +91,13 @@ final class TokenFountain implements Engine {
         }
     }
 
-    private static void end(List<Source> live) {
-        for (Source source : live) {
-            Request request = source.request;
+    private static void end(List<Job> live) {
+        for (Job source : live) {
+            Request request = source.request();
             long now = System.nanoTime();
             Timing timing = new Timing(request.arrivalNanos(), now, now, now, 0);
-            source.events.accept(
-                    new Finished(request.id(), FinishReason.ABORT, -1, request.prompt().length, 0, 0, timing));
+            source.events()
+                    .accept(new Finished(request.id(), FinishReason.ABORT, -1, request.prompt().length, 0, 0, timing));
         }
     }
 

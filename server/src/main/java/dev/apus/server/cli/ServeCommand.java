@@ -6,6 +6,8 @@ import dev.apus.server.http.HttpServer;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
@@ -60,6 +62,14 @@ final class ServeCommand implements Callable<Integer> {
     private int maxConnections;
 
     @Option(
+            names = "--allowed-hosts",
+            paramLabel = "NAME",
+            split = ",",
+            description = "Names in the Host header to answer to besides localhost and the address; * for all."
+                    + " Default: none, which on any other address than the loopback's means all")
+    private List<String> allowedHosts = List.of();
+
+    @Option(
             names = "--shutdown-timeout",
             paramLabel = "SECONDS",
             defaultValue = "30",
@@ -83,6 +93,7 @@ final class ServeCommand implements Callable<Integer> {
                             .host(host)
                             .port(port)
                             .maxConnections(maxConnections)
+                            .allowedHosts(Set.copyOf(allowedHosts))
                             .build());
         } catch (RuntimeException e) {
             loaded.close();
@@ -92,7 +103,6 @@ final class ServeCommand implements Callable<Integer> {
         Thread hook = Thread.ofPlatform().name("apus-shutdown").unstarted(() -> {
             LOG.info("stopping: running requests have {} s to finish", shutdownTimeout);
             server.shutdown(Duration.ofSeconds(shutdownTimeout));
-            server.close();
             loaded.close();
             LOG.info("stopped");
             stopped.countDown();

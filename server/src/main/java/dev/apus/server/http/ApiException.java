@@ -43,6 +43,10 @@ final class ApiException extends RuntimeException {
         return new ApiException(503, message, null, "service_unavailable", 5);
     }
 
+    static ApiException tooManyConnections() {
+        return unavailable("the server has as many connections as it may");
+    }
+
     int status() {
         return status;
     }

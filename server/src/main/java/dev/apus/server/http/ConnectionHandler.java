@@ -1,13 +1,12 @@
 package dev.apus.server.http;
 
-import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.http.DefaultHttpRequest;
 import io.netty.handler.codec.http.HttpContent;
-import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpRequest;
@@ -17,7 +16,6 @@ import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.util.ReferenceCountUtil;
-import io.netty.util.concurrent.ScheduledFuture;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -30,54 +28,78 @@ import org.slf4j.LoggerFactory;
 /**
  * One connection: collects a request's body within the limits, hands it on, and takes the next request when it is answered. Requests
  * that a client pipelines wait here; beyond a few the connection is not read. Runs on the connection's event loop.
+ *
+ * <p>A client that ends its side of the connection gets the answers to what it has asked, but nothing is generated for it: a client that
+ * has gone looks the same until something is written to it.
  */
 // Netty futures: a failed write or close ends the channel, of which channelInactive tells.
 @SuppressWarnings("FutureReturnValueIgnored")
-final class ConnectionHandler extends ChannelInboundHandlerAdapter {
+final class ConnectionHandler extends ChannelInboundHandlerAdapter implements ConnectionTimers.Expiry {
     private static final Logger LOG = LoggerFactory.getLogger(ConnectionHandler.class);
     private static final byte[] CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
     /** Parts of pipelined requests that wait before reading stops. */
     private static final int MOST_WAITING = 32;
     /** How long a refused client may go on sending so that it reads the refusal before the connection is reset. */
     private static final Duration LINGER = Duration.ofSeconds(2);
+    /** A place kept for those who watch the server must soon be free again. */
+    private static final Duration WATCH_TIMEOUT = Duration.ofSeconds(2);
+
+    /** What is done with what comes in. */
+    private enum State {
+        /** A request may begin. */
+        IDLE,
+        /** The body of the request at hand is collected. */
+        RECEIVING,
+        /** The request at hand is whole and not answered; the next one waits. */
+        ANSWERING,
+        /** The request was answered before it was whole: its rest is thrown away. */
+        SKIPPING,
+        /** All is thrown away: the connection is about to close. */
+        REFUSING
+    }
 
     private final Dispatcher dispatcher;
+    private final boolean watchOnly;
+    private final BodyCollector body;
+    private final ConnectionTimers timers;
     private final ArrayDeque<Object> waiting = new ArrayDeque<>();
+    private State state = State.IDLE;
+    /** In RECEIVING and ANSWERING, and while a request is refused. */
     private @Nullable Exchange current;
+
     private @Nullable Route route;
-    private @Nullable ByteBuf body;
-    private boolean receiving;
-    /** The rest of what the client sends is thrown away: the connection is about to close. */
-    private boolean refusing;
-    /** The rest of the current request is thrown away: it was answered early. */
-    private boolean skipping;
-
     private boolean handlingWaiting;
-    private @Nullable ScheduledFuture<?> readTimer;
-    private @Nullable ScheduledFuture<?> idleTimer;
-    private @Nullable ScheduledFuture<?> stallTimer;
+    private boolean inputEnded;
+    private boolean outputEnded;
 
-    ConnectionHandler(Dispatcher dispatcher) {
+    /** @param watchOnly whether it answers only those who watch the server: the others' places are taken */
+    ConnectionHandler(Dispatcher dispatcher, boolean watchOnly) {
         this.dispatcher = dispatcher;
+        this.watchOnly = watchOnly;
+        HttpOptions options = dispatcher.options();
+        body = new BodyCollector(options.maxBodyBytes());
+        timers = new ConnectionTimers(
+                watchOnly ? WATCH_TIMEOUT : options.readTimeout(),
+                watchOnly ? WATCH_TIMEOUT : options.idleTimeout(),
+                options.stallTimeout(),
+                this);
     }
 
     @Override
     public void channelActive(ChannelHandlerContext context) {
-        armIdle(context);
+        timers.idle(context);
     }
 
     /** Bytes have come in, before they are decoded. */
     void bytesRead(ChannelHandlerContext context) {
-        if (current == null && readTimer == null && !refusing) {
-            cancel(idleTimer);
-            long millis = dispatcher.options().readTimeout().toMillis();
-            readTimer = context.executor().schedule(() -> readTimedOut(context), millis, TimeUnit.MILLISECONDS);
+        if (current == null && state != State.REFUSING) {
+            timers.requestBegins(context);
         }
     }
 
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
-        if (refusing || !(message instanceof HttpObject)) {
+        if (state == State.REFUSING || !(message instanceof HttpObject)) {
             ReferenceCountUtil.release(message);
         } else if (!handlingWaiting && waiting.isEmpty() && mayHandle(context)) {
             handle(context, message);
@@ -91,7 +113,11 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
 
     /** A part of the request at hand, or a new request of a client that reads its answers. */
     private boolean mayHandle(ChannelHandlerContext context) {
-        return receiving || skipping || (current == null && context.channel().isWritable());
+        return switch (state) {
+            case RECEIVING, SKIPPING -> true;
+            case IDLE -> context.channel().isWritable();
+            case ANSWERING, REFUSING -> false;
+        };
     }
 
     private void handle(ChannelHandlerContext context, Object message) {
@@ -99,12 +125,12 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
         try {
             if (object.decoderResult().isFailure()) {
                 refuse(context, object, object.decoderResult().cause());
-            } else if (object instanceof HttpRequest request) {
+                return;
+            }
+            if (object instanceof HttpRequest request) {
                 begin(context, request);
             }
-            if (object instanceof HttpContent content
-                    && !refusing
-                    && object.decoderResult().isSuccess()) {
+            if (object instanceof HttpContent content) {
                 receive(context, content);
             }
         } finally {
@@ -113,21 +139,26 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void begin(ChannelHandlerContext context, HttpRequest request) {
-        Exchange exchange = new Exchange(context, this, request, HttpUtil.isKeepAlive(request));
+        Exchange exchange = new Exchange(context, this, request, HttpUtil.isKeepAlive(request), dispatcher.memory());
         current = exchange;
-        receiving = true;
+        state = State.RECEIVING;
         boolean understood = false;
         try {
-            checkHead(request);
+            dispatcher.checkHead(request);
+            body.checkLength(HttpUtil.getContentLength(request, 0L));
             understood = true;
-            if (dispatcher.isDraining()) {
+            if (dispatcher.isDraining() || watchOnly) {
                 exchange.closeAfter();
             }
-            route = dispatcher.route(exchange);
-            if (route == null) {
-                receiving = false;
-                skipping = true;
-            } else if (expectsContinue(request)) {
+            Route found = dispatcher.route(exchange);
+            if (found == null) {
+                return; // answered, so that it is skipped
+            }
+            if (watchOnly && !found.watches()) {
+                throw ApiException.tooManyConnections();
+            }
+            route = found;
+            if (Dispatcher.expectsContinue(request)) {
                 context.writeAndFlush(Unpooled.wrappedBuffer(CONTINUE), context.voidPromise());
             }
         } catch (ApiException e) {
@@ -141,118 +172,69 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
      */
     private void answerEarly(Exchange exchange, HttpRequest request, ApiException error, boolean understood) {
         boolean hasBody = HttpUtil.isTransferEncodingChunked(request) || HttpUtil.getContentLength(request, 0L) > 0;
-        receiving = false;
-        skipping = true;
         if (hasBody || !understood) {
-            refusing = true;
             exchange.closeAfter();
         }
         exchange.respond(error);
     }
 
-    private void checkHead(HttpRequest request) {
-        HttpVersion version = request.protocolVersion();
-        if (!version.equals(HttpVersion.HTTP_1_1) && !version.equals(HttpVersion.HTTP_1_0)) {
-            throw new ApiException(505, "the version is " + version + ", must be HTTP/1.1 or HTTP/1.0", null, null, 0);
-        }
-        if (version.equals(HttpVersion.HTTP_1_1)
-                && request.headers().getAll(HttpHeaderNames.HOST).size() != 1) {
-            throw ApiException.badRequest("a request must have one Host header");
-        }
-        if (HttpUtil.getContentLength(request, 0L) > dispatcher.options().maxBodyBytes()) {
-            throw tooLarge();
-        }
-    }
-
-    private static boolean expectsContinue(HttpRequest request) {
-        String expect = request.headers().get(HttpHeaderNames.EXPECT);
-        if (expect == null || request.protocolVersion().equals(HttpVersion.HTTP_1_0)) {
-            return false;
-        }
-        if (!expect.equalsIgnoreCase("100-continue")) {
-            throw new ApiException(417, "only the expectation 100-continue is known", null, null, 0);
-        }
-        return true;
-    }
-
     private void receive(ChannelHandlerContext context, HttpContent content) {
         boolean last = content instanceof LastHttpContent;
         Exchange exchange = current;
-        if (skipping || exchange == null || route == null) {
+        Route target = route;
+        if (state == State.SKIPPING && last) {
+            timers.requestEnds();
+            state = State.IDLE;
+        }
+        if (state != State.RECEIVING || exchange == null || target == null) {
+            return;
+        }
+        try {
+            body.append(context.alloc(), exchange.memory(), content.content());
             if (last) {
-                requestReceived();
-                skipping = false;
+                timers.requestEnds();
+                timers.busy();
+                state = State.ANSWERING;
+                checkInput(target);
+                exchange.body(body.take());
+                dispatcher.dispatch(target, exchange);
             }
-            return;
-        }
-        int size = content.content().readableBytes();
-        if (size > 0 && !append(context, exchange, content.content())) {
-            return;
-        }
-        if (last) {
-            requestReceived();
-            receiving = false;
-            exchange.body(takeBody());
-            dispatcher.dispatch(route, exchange);
+        } catch (ApiException e) {
+            exchange.closeAfter();
+            exchange.respond(e);
         }
     }
 
-    private boolean append(ChannelHandlerContext context, Exchange exchange, ByteBuf part) {
-        int size = part.readableBytes();
-        ByteBuf all = body;
-        if (all == null) {
-            all = context.alloc().heapBuffer(size);
-            body = all;
+    private void checkInput(Route target) {
+        if (inputEnded && target.generates()) {
+            throw halfClosed();
         }
-        ApiException error = null;
-        if (all.readableBytes() + size > dispatcher.options().maxBodyBytes()) {
-            error = tooLarge();
-        } else if (!dispatcher.reserve(size)) {
-            error = ApiException.unavailable("the bodies being received exceed the server's memory for them");
-        }
-        if (error == null) {
-            all.writeBytes(part);
-            return true;
-        }
-        refusing = true;
-        receiving = false;
-        exchange.closeAfter();
-        exchange.respond(error);
-        return false;
     }
 
-    private ApiException tooLarge() {
+    private static ApiException halfClosed() {
         return new ApiException(
-                413,
-                "the request body is larger than the limit of "
-                        + dispatcher.options().maxBodyBytes() + " bytes",
+                400,
+                "the client has ended its side of the connection, which this server takes for its going; keep it open"
+                        + " until the answer has come",
                 null,
-                "request_too_large",
+                "connection_half_closed",
                 0);
     }
 
-    private byte[] takeBody() {
-        ByteBuf all = body;
-        if (all == null) {
-            return new byte[0];
-        }
-        byte[] bytes = new byte[all.readableBytes()];
-        all.readBytes(bytes);
-        all.release();
-        body = null;
-        return bytes;
-    }
-
-    /** The decoder cannot go on: answers as far as there is a request and ends the connection. */
+    /** The decoder cannot go on: answers unless the request was answered already, and ends the connection. */
     private void refuse(ChannelHandlerContext context, HttpObject object, Throwable cause) {
-        refusing = true;
-        receiving = false;
+        if (state == State.SKIPPING) {
+            // A second answer would be taken for that to another request.
+            state = State.REFUSING;
+            endOutput(context);
+            return;
+        }
         Exchange exchange = current;
         if (exchange == null) {
             HttpRequest request = object instanceof HttpRequest given
                     ? given
                     : new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.GET, "/");
-            exchange = new Exchange(context, this, request, false);
+            exchange = new Exchange(context, this, request, false, dispatcher.memory());
             current = exchange;
         }
         exchange.closeAfter();
@@ -270,18 +252,18 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     void answered(Exchange exchange, boolean keepAlive) {
         ChannelHandlerContext context = exchange.context();
         dispatcher.metrics().http(exchange);
+        body.release(exchange.memory());
         current = null;
+        route = null;
+        state = !keepAlive ? State.REFUSING : state == State.RECEIVING ? State.SKIPPING : State.IDLE;
         if (!context.channel().isActive()) {
             return;
         }
-        armIdle(context);
+        timers.idle(context);
         if (!keepAlive) {
-            refusing = true;
-            releaseAll();
+            releaseWaiting();
             endOutput(context);
-            return;
-        }
-        if (!handlingWaiting) {
+        } else if (!handlingWaiting) {
             handleWaiting(context);
         }
     }
@@ -289,7 +271,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     private void handleWaiting(ChannelHandlerContext context) {
         handlingWaiting = true;
         try {
-            while (!waiting.isEmpty() && !refusing && mayHandle(context)) {
+            while (!waiting.isEmpty() && mayHandle(context)) {
                 handle(context, waiting.remove());
             }
         } finally {
@@ -298,12 +280,43 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
         if (waiting.size() <= MOST_WAITING && !context.channel().config().isAutoRead()) {
             context.channel().config().setAutoRead(true);
         }
+        if (inputEnded) {
+            endIfNothingIsLeft(context);
+        }
+    }
+
+    /** The client will send nothing more: the connection ends with the answers to what it has sent. */
+    private void endIfNothingIsLeft(ChannelHandlerContext context) {
+        boolean incomplete = state == State.RECEIVING || state == State.SKIPPING;
+        if (waiting.isEmpty() && (incomplete || state == State.IDLE)) {
+            state = State.REFUSING;
+            endOutput(context);
+        }
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext context, Object event) {
+        if (!(event instanceof ChannelInputShutdownEvent)) {
+            context.fireUserEventTriggered(event);
+            return;
+        }
+        inputEnded = true;
+        Exchange exchange = current;
+        if (outputEnded) {
+            context.close();
+        } else if (state == State.ANSWERING && exchange != null && route != null && route.generates()) {
+            exchange.closeAfter();
+            exchange.refuse(halfClosed());
+        } else {
+            endIfNothingIsLeft(context);
+        }
     }
 
     /** Closes so that the client can read the answer although it may still be sending: first our side, a little later all. */
-    private static void endOutput(ChannelHandlerContext context) {
+    private void endOutput(ChannelHandlerContext context) {
         context.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(written -> {
-            if (written.isSuccess() && context.channel() instanceof DuplexChannel duplex) {
+            outputEnded = true;
+            if (written.isSuccess() && !inputEnded && context.channel() instanceof DuplexChannel duplex) {
                 duplex.shutdownOutput();
                 context.channel().config().setAutoRead(true);
                 context.executor().schedule(() -> context.close(), LINGER.toMillis(), TimeUnit.MILLISECONDS);
@@ -315,31 +328,28 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext context) {
-        if (context.channel().isWritable()) {
-            cancel(stallTimer);
-            stallTimer = null;
-            Exchange exchange = current;
-            if (exchange != null) {
-                exchange.writable();
-            } else if (!handlingWaiting) {
-                handleWaiting(context);
-            }
-        } else if (stallTimer == null) {
-            long millis = dispatcher.options().stallTimeout().toMillis();
-            stallTimer = context.executor().schedule(() -> stalled(context), millis, TimeUnit.MILLISECONDS);
+        if (!context.channel().isWritable()) {
+            timers.stalls(context);
+            return;
+        }
+        timers.flows();
+        Exchange exchange = current;
+        if (exchange != null) {
+            exchange.writable();
+        } else if (!handlingWaiting) {
+            handleWaiting(context);
         }
     }
 
     @Override
     public void channelInactive(ChannelHandlerContext context) {
-        refusing = true;
-        releaseAll();
-        cancel(readTimer);
-        cancel(idleTimer);
-        cancel(stallTimer);
+        state = State.REFUSING;
+        releaseWaiting();
+        timers.cancelAll();
         Exchange exchange = current;
         current = null;
         if (exchange != null) {
+            body.release(exchange.memory());
             exchange.disconnected();
         }
     }
@@ -355,35 +365,21 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
         context.close();
     }
 
-    private void releaseAll() {
-        ByteBuf all = body;
-        if (all != null) {
-            dispatcher.release(all.readableBytes());
-            all.release();
-            body = null;
-        }
+    private void releaseWaiting() {
         while (!waiting.isEmpty()) {
             ReferenceCountUtil.release(waiting.remove());
         }
     }
 
-    private void requestReceived() {
-        cancel(readTimer);
-        readTimer = null;
-        if (current != null) {
-            cancel(idleTimer);
-        }
-    }
-
-    private void readTimedOut(ChannelHandlerContext context) {
+    @Override
+    public void readExpired(ChannelHandlerContext context) {
         LOG.debug("{} took too long to send a request", context.channel().remoteAddress());
-        refusing = true;
         Exchange exchange = current;
         if (exchange == null) {
+            state = State.REFUSING;
             context.close();
             return;
         }
-        receiving = false;
         exchange.closeAfter();
         exchange.respond(new ApiException(
                 408,
@@ -394,32 +390,22 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
                 0));
     }
 
-    private void stalled(ChannelHandlerContext context) {
+    @Override
+    public void idleExpired(ChannelHandlerContext context) {
+        if (context.channel().isWritable()) {
+            context.close();
+        } else {
+            // It still takes a long answer; whether it does is the stall timer's business.
+            timers.idle(context);
+        }
+    }
+
+    @Override
+    public void stallExpired(ChannelHandlerContext context) {
         LOG.info(
                 "{} has read nothing for {} ms; its connection is closed",
                 context.channel().remoteAddress(),
                 dispatcher.options().stallTimeout().toMillis());
         context.close();
-    }
-
-    private void armIdle(ChannelHandlerContext context) {
-        cancel(idleTimer);
-        long millis = dispatcher.options().idleTimeout().toMillis();
-        idleTimer = context.executor().schedule(() -> idle(context), millis, TimeUnit.MILLISECONDS);
-    }
-
-    private void idle(ChannelHandlerContext context) {
-        if (context.channel().isWritable()) {
-            context.close();
-        } else {
-            // It still takes a long answer; whether it does is the stall timer's business.
-            armIdle(context);
-        }
-    }
-
-    private static void cancel(@Nullable ScheduledFuture<?> timer) {
-        if (timer != null) {
-            timer.cancel(false);
-        }
     }
 }

@@ -4,12 +4,13 @@ import dev.apus.models.chat.ChatTemplateException;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpVersion;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,15 +27,24 @@ final class Dispatcher {
     private final HttpOptions options;
     private final List<Route> routes;
     private final ServerMetrics metrics;
+    private final InFlight inFlight;
     private final ExecutorService workers;
-    private final AtomicLong bufferedBytes = new AtomicLong();
-    private volatile boolean draining;
+    private final MemoryBudget memory;
+    private final AllowedHosts hosts;
 
-    Dispatcher(HttpOptions options, List<Route> routes, ServerMetrics metrics, ExecutorService workers) {
+    Dispatcher(
+            HttpOptions options,
+            List<Route> routes,
+            ServerMetrics metrics,
+            InFlight inFlight,
+            ExecutorService workers) {
         this.options = options;
         this.routes = List.copyOf(routes);
         this.metrics = metrics;
+        this.inFlight = inFlight;
         this.workers = workers;
+        hosts = new AllowedHosts(options.host(), options.allowedHosts());
+        memory = new MemoryBudget(options.maxBufferedBytes());
     }
 
     HttpOptions options() {
@@ -45,25 +55,64 @@ final class Dispatcher {
         return metrics;
     }
 
-    void drain() {
-        draining = true;
-    }
-
     boolean isDraining() {
-        return draining;
+        return inFlight.isDraining();
     }
 
-    /** Takes bytes of a body from the budget of all; false if it is spent. */
-    boolean reserve(int bytes) {
-        if (bufferedBytes.addAndGet(bytes) > options.maxBufferedBytes()) {
-            bufferedBytes.addAndGet(-bytes);
+    /** What all requests together may take of the heap. */
+    MemoryBudget memory() {
+        return memory;
+    }
+
+    /** @throws ApiException if the head asks for what this server does not understand, or is for another server */
+    void checkHead(HttpRequest request) {
+        HttpVersion version = request.protocolVersion();
+        boolean http11 = version.equals(HttpVersion.HTTP_1_1);
+        if (!http11 && !version.equals(HttpVersion.HTTP_1_0)) {
+            throw new ApiException(505, "the version is " + version + ", must be HTTP/1.1 or HTTP/1.0", null, null, 0);
+        }
+        List<String> hosts = request.headers().getAll(HttpHeaderNames.HOST);
+        if (http11 && hosts.size() != 1) {
+            throw ApiException.badRequest("a request must have one Host header");
+        }
+        for (String host : hosts) {
+            checkHost(host);
+        }
+        List<String> codings = request.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING);
+        if (!codings.isEmpty()
+                && !(http11 && codings.size() == 1 && codings.getFirst().strip().equalsIgnoreCase("chunked"))) {
+            throw new ApiException(
+                    501,
+                    "the transfer encoding is '" + shorten(String.join(", ", codings))
+                            + "', only chunked is understood, and only in HTTP/1.1",
+                    null,
+                    "unsupported_transfer_encoding",
+                    0);
+        }
+    }
+
+    private void checkHost(String host) {
+        if (!hosts.allows(host)) {
+            throw new ApiException(
+                    403,
+                    "the request is for the host '" + shorten(host)
+                            + "', this server answers to localhost and the names of" + " --allowed-hosts",
+                    null,
+                    "host_not_allowed",
+                    0);
+        }
+    }
+
+    /** Whether the client waits for a word before it sends the body. */
+    static boolean expectsContinue(HttpRequest request) {
+        String expect = request.headers().get(HttpHeaderNames.EXPECT);
+        if (expect == null || request.protocolVersion().equals(HttpVersion.HTTP_1_0)) {
             return false;
         }
+        if (!expect.equalsIgnoreCase("100-continue")) {
+            throw new ApiException(417, "only the expectation 100-continue is known", null, null, 0);
+        }
         return true;
-    }
-
-    void release(int bytes) {
-        bufferedBytes.addAndGet(-bytes);
     }
 
     /**
@@ -81,8 +130,8 @@ final class Dispatcher {
             if (route.matches(path)) {
                 exchange.route(route.path());
                 if (route.answers(exchange.method().name())) {
-                    checkDraining(route);
                     checkContent(exchange);
+                    enter(route, exchange);
                     return route;
                 }
                 allowed.add(route.method());
@@ -106,42 +155,58 @@ final class Dispatcher {
                 0);
     }
 
-    /** Runs the handler on a virtual thread; the body's bytes go back to the budget when it is done. */
+    /** Runs the handler, on a virtual thread unless it is a probe's; what the request takes of the memory goes back to the budget when it is done. */
     void dispatch(Route route, Exchange exchange) {
-        int reserved = exchange.body().length;
-        workers.execute(() -> {
-            try {
-                handle(route, exchange);
-            } finally {
-                exchange.body(new byte[0]);
-                release(reserved);
-            }
-        });
+        if (route.inline()) {
+            run(route, exchange);
+        } else {
+            workers.execute(() -> run(route, exchange));
+        }
     }
 
-    private static void handle(Route route, Exchange exchange) {
+    private static void run(Route route, Exchange exchange) {
+        ApiException error;
         try {
+            error = handle(route, exchange);
+        } finally {
+            exchange.body(new byte[0]);
+            exchange.memory().close();
+        }
+        if (error != null) {
+            exchange.respond(error);
+        }
+    }
+
+    /** Returns what is wrong with the request, if anything. */
+    private static @Nullable ApiException handle(Route route, Exchange exchange) {
+        try {
+            exchange.memory().take(MemoryBudget.treeBytes(exchange.body()));
             route.handler().handle(exchange);
+            return null;
         } catch (ApiException e) {
-            exchange.respond(e);
+            return e;
         } catch (ChatTemplateException e) {
-            exchange.respond(
-                    ApiException.badRequest("the chat template cannot render this request: " + e.getMessage()));
-        } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
+            return ApiException.badRequest("the chat template cannot render this request: " + e.getMessage());
+        } catch (RuntimeException | StackOverflowError e) {
             LOG.error("request {} to {} failed", exchange.requestId(), route.path(), e);
-            exchange.respond(new ApiException(
+            return new ApiException(
                     500,
                     "the server failed on this request, see its log for " + exchange.requestId(),
                     null,
                     "internal_error",
-                    0));
+                    0);
         }
     }
 
-    private void checkDraining(Route route) {
-        if (draining && route.generates()) {
+    /** From here on a stop waits for it. */
+    private void enter(Route route, Exchange exchange) {
+        if (!route.generates()) {
+            return;
+        }
+        if (!inFlight.enter(exchange)) {
             throw ApiException.unavailable("the server is shutting down and takes no more requests");
         }
+        exchange.onLeft(() -> inFlight.leave(exchange));
     }
 
     /** A form or plain text could be sent by any web page without asking, so only JSON is taken. */

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -39,20 +40,31 @@ final class Exchange {
     /** Events of a stream that are not written yet; event loop only. */
     private final JsonOut pending = new JsonOut();
 
+    private final MemoryBudget budget;
+    private final MemoryBudget.Share memory;
     private String route = "none";
     private byte[] body = new byte[0];
     private boolean keepAlive;
     private boolean headWritten;
-    private boolean ended;
+    private volatile boolean ended;
     private int status;
     private long receivedBytes;
     private long sentBytes;
-    private volatile @Nullable Runnable onDisconnect;
     private volatile boolean disconnected;
+    private volatile @Nullable Runnable onEnd;
+    private volatile @Nullable Runnable onAbort;
+    private volatile @Nullable Consumer<ApiException> onRefusal;
     private volatile @Nullable Runnable onWritable;
-    private volatile @Nullable Runnable onAnswered;
+    private volatile @Nullable Runnable onLeft;
 
-    Exchange(ChannelHandlerContext context, ConnectionHandler connection, HttpRequest request, boolean keepAlive) {
+    Exchange(
+            ChannelHandlerContext context,
+            ConnectionHandler connection,
+            HttpRequest request,
+            boolean keepAlive,
+            MemoryBudget budget) {
+        this.budget = budget;
+        memory = budget.share();
         this.context = context;
         this.connection = connection;
         this.keepAlive = keepAlive;
@@ -100,6 +112,11 @@ final class Exchange {
         receivedBytes = Math.max(receivedBytes, bytes.length);
     }
 
+    /** What the request takes of the memory until its handler is done. */
+    MemoryBudget.Share memory() {
+        return memory;
+    }
+
     /** The route's path for metrics. */
     String route() {
         return route;
@@ -141,12 +158,45 @@ final class Exchange {
         extraHeaders.add(name + ": " + value + "\r\n");
     }
 
-    /** What to do if the client goes before the answer has ended; runs on the event loop, at once if it is gone already. */
-    void onDisconnect(Runnable action) {
-        onDisconnect = action;
-        if (disconnected) {
-            action.run();
+    /** What to do when the answer has been written or the client has gone before; runs on the event loop. */
+    void onEnd(Runnable action) {
+        onEnd = action;
+        if (isOver()) {
+            context.executor().execute(action);
         }
+    }
+
+    /** What ends the work on the answer early, so that it can be told; any thread. */
+    void onAbort(Runnable action) {
+        onAbort = action;
+    }
+
+    /** What takes an error that ends the answer, once an answer is being made; runs on the event loop. */
+    void onRefusal(Consumer<ApiException> action) {
+        onRefusal = action;
+    }
+
+    /** Ends the answer with an error, wherever it is. On the event loop. */
+    void refuse(ApiException error) {
+        Consumer<ApiException> action = onRefusal;
+        if (action != null) {
+            action.accept(error);
+        } else {
+            respond(error);
+        }
+    }
+
+    /** The server waits no longer: what makes the answer ends it early; if nothing does yet, the request is refused. Any thread. */
+    void abort() {
+        Runnable action = onAbort;
+        if (action != null) {
+            action.run();
+            return;
+        }
+        context.executor().execute(() -> {
+            closeAfter();
+            respond(ApiException.unavailable("the server is shutting down"));
+        });
     }
 
     /** What to do when a slow client has read what was written; runs on the event loop. */
@@ -155,8 +205,8 @@ final class Exchange {
     }
 
     /** What to do when the last byte of the answer has left for the client, or never will; runs on the event loop. */
-    void onAnswered(Runnable action) {
-        onAnswered = action;
+    void onLeft(Runnable action) {
+        onLeft = action;
     }
 
     boolean isWritable() {
@@ -200,7 +250,8 @@ final class Exchange {
         if (bodyAllowed && !method.equals(HttpMethod.HEAD)) {
             out.writeBytes(content);
         }
-        writeLast(out);
+        writeLast(out, content.length);
+        run(onEnd);
         connection.answered(this, keepAlive);
     }
 
@@ -235,8 +286,14 @@ final class Exchange {
         } else {
             keepAlive = false;
         }
-        writeLast(out);
+        writeLast(out, out.readableBytes());
+        run(onEnd);
         connection.answered(this, keepAlive);
+    }
+
+    /** Whether it was answered or the client has gone: nobody waits for what is made for it. Any thread. */
+    boolean isOver() {
+        return ended || disconnected;
     }
 
     boolean streamStarted() {
@@ -254,7 +311,11 @@ final class Exchange {
             return;
         }
         disconnected = true;
-        Runnable action = onDisconnect;
+        run(onEnd);
+        run(onLeft);
+    }
+
+    private static void run(@Nullable Runnable action) {
         if (action != null) {
             action.run();
         }
@@ -262,9 +323,8 @@ final class Exchange {
 
     /** Called by the connection when the channel has become writable again. */
     void writable() {
-        Runnable action = onWritable;
-        if (action != null && !ended) {
-            action.run();
+        if (!ended) {
+            run(onWritable);
         }
     }
 
@@ -305,14 +365,13 @@ final class Exchange {
         context.writeAndFlush(out, context.voidPromise());
     }
 
-    private void writeLast(ByteBuf out) {
-        Runnable action = onAnswered;
-        if (action == null) {
-            write(out);
-        } else {
-            sentBytes += out.readableBytes();
-            context.writeAndFlush(out).addListener(written -> action.run());
-        }
+    private void writeLast(ByteBuf out, int answerBytes) {
+        budget.takeForAnswer(answerBytes);
+        sentBytes += out.readableBytes();
+        context.writeAndFlush(out).addListener(written -> {
+            budget.giveBackAnswer(answerBytes);
+            run(onLeft);
+        });
     }
 
     private StringBuilder head(int answerStatus) {

@@ -27,7 +27,6 @@ final class GenerationCall {
     private final AnswerWriter writer;
     private final Engine engine;
     private final ServerMetrics metrics;
-    private final InFlight inFlight;
     private final ExecutorService workers;
     private final int maxPendingBytes;
     private final List<Choice> choices = new ArrayList<>();
@@ -44,7 +43,6 @@ final class GenerationCall {
             AnswerWriter writer,
             Engine engine,
             ServerMetrics metrics,
-            InFlight inFlight,
             ExecutorService workers,
             int maxPendingBytes) {
         this.exchange = exchange;
@@ -52,7 +50,6 @@ final class GenerationCall {
         this.writer = writer;
         this.engine = engine;
         this.metrics = metrics;
-        this.inFlight = inFlight;
         this.workers = workers;
         this.maxPendingBytes = maxPendingBytes;
     }
@@ -62,19 +59,24 @@ final class GenerationCall {
         choices.add(new Choice(this, spec, choices.size(), prompt, request, tokenizer));
     }
 
-    /** Submits all choices, or none if the engine refuses one. */
+    /** Submits all choices, or none if the engine does not take all. */
     void start(EventPump pump) {
-        inFlight.add(this);
+        if (exchange.isOver()) {
+            return;
+        }
         exchange.onWritable(this::emit);
-        exchange.onAnswered(() -> inFlight.remove(this));
-        exchange.onDisconnect(this::cancel);
+        exchange.onAbort(this::abortAll);
+        exchange.onRefusal(this::fail);
+        exchange.onEnd(this::cancel);
         try {
+            List<Engine.Job> jobs = new ArrayList<>(choices.size());
             for (Choice choice : choices) {
-                engine.submit(choice.request(), event -> pump.post(choice, event));
-                if (cancelled) {
-                    // The client went between two submissions: cancel has aborted only those before.
-                    engine.abort(choice.request().id());
-                }
+                jobs.add(new Engine.Job(choice.request(), event -> pump.post(choice, event)));
+            }
+            engine.submit(jobs);
+            if (cancelled) {
+                // The client went before the engine had heard of them.
+                abortAll();
             }
         } catch (QueueFullException e) {
             metrics.rejected();
@@ -190,7 +192,7 @@ final class GenerationCall {
             workers.execute(() -> {
                 try {
                     exchange.respondJson(200, writer.whole(choices));
-                } catch (RuntimeException | OutOfMemoryError e) {
+                } catch (RuntimeException e) {
                     exchange.respond(notMade(e));
                 }
             });
@@ -240,7 +242,7 @@ final class GenerationCall {
     }
 
     /** Ends the answer with an error, as a status if nothing was sent yet. */
-    void fail(ApiException error) {
+    private void fail(ApiException error) {
         if (closed) {
             return;
         }
@@ -254,14 +256,13 @@ final class GenerationCall {
         }
     }
 
-    /** The client has gone. */
-    void cancel() {
+    /** Nobody waits for the answer any more: it has been written, the client has gone, or another answer was given. */
+    private void cancel() {
         cancelled = true;
         if (!closed) {
             abortAll();
             closed = true;
         }
-        inFlight.remove(this);
     }
 
     /** Aborts all choices in the engine: they end as aborted. Any thread. */

@@ -4,6 +4,7 @@ import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.Request;
 import dev.apus.scheduler.SamplingParams;
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.http.Route.Kind;
 import io.netty.util.concurrent.EventExecutor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -12,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -28,10 +30,10 @@ final class GenerationRoutes {
     private final ServedModel model;
     private final HttpOptions options;
     private final JsonBody json;
+    private final TextEncoder encoder;
     private final ChatPrompts chats;
     private final SpecReader specs;
     private final ServerMetrics metrics;
-    private final InFlight inFlight;
     private final ExecutorService workers;
     private final Map<EventExecutor, EventPump> pumps;
     private final String fingerprint;
@@ -41,17 +43,17 @@ final class GenerationRoutes {
             ServedModel model,
             HttpOptions options,
             JsonBody json,
+            TextEncoder encoder,
             ServerMetrics metrics,
-            InFlight inFlight,
             ExecutorService workers,
             Map<EventExecutor, EventPump> pumps) {
         this.model = model;
         this.options = options;
         this.json = json;
+        this.encoder = encoder;
         chats = new ChatPrompts(model, json);
         specs = new SpecReader(model);
         this.metrics = metrics;
-        this.inFlight = inFlight;
         this.workers = workers;
         this.pumps = pumps;
         fingerprint = "apus-" + InfoRoutes.version();
@@ -59,8 +61,8 @@ final class GenerationRoutes {
 
     List<Route> routes() {
         return List.of(
-                new Route("POST", "/v1/chat/completions", true, this::chat),
-                new Route("POST", "/v1/completions", true, this::completion));
+                new Route("POST", "/v1/chat/completions", Kind.GENERATION, this::chat),
+                new Route("POST", "/v1/completions", Kind.GENERATION, this::completion));
     }
 
     private void chat(Exchange exchange) {
@@ -72,7 +74,7 @@ final class GenerationRoutes {
         String answerId = answerId(fields, true);
         String text = chats.render(fields);
         warn(exchange, fields);
-        int[] ids = model.tokenizer().encode(text, addSpecial, true);
+        int[] ids = encode(exchange, "messages", text, addSpecial, truncate);
         start(exchange, spec, true, answerId, List.of(truncated(new Prompt(ids, text), truncate, spec)));
     }
 
@@ -82,7 +84,8 @@ final class GenerationRoutes {
         GenerationSpec spec = specs.completion(fields);
         int truncate = truncation(fields);
         String answerId = answerId(fields, false);
-        List<Prompt> prompts = prompts(fields, fields.bool("add_special_tokens", true));
+        boolean addSpecial = fields.bool("add_special_tokens", true);
+        List<Prompt> prompts = prompts(fields, (path, text) -> textPrompt(exchange, path, text, addSpecial, truncate));
         if (prompts.size() * spec.n() > MOST_SEQUENCES) {
             throw ApiException.invalid(
                     "prompt",
@@ -105,8 +108,8 @@ final class GenerationRoutes {
         // Not the answer's id: a client may choose that, and two clients the same.
         String id = unique();
         AnswerWriter writer = new AnswerWriter(chat, answerId, model.name(), fingerprint, spec, tokenizer);
-        GenerationCall call = new GenerationCall(
-                exchange, spec, writer, model.engine(), metrics, inFlight, workers, options.maxPendingBytes());
+        GenerationCall call =
+                new GenerationCall(exchange, spec, writer, model.engine(), metrics, workers, options.maxPendingBytes());
         for (int p = 0; p < prompts.size(); p++) {
             Prompt prompt = prompts.get(p);
             Request request = new Request(
@@ -175,14 +178,18 @@ final class GenerationRoutes {
         return new Prompt(Arrays.copyOfRange(prompt.ids(), length - most, length), null);
     }
 
-    /** A text, a list of ids, a list of texts or a list of lists of ids. */
-    private List<Prompt> prompts(Fields fields, boolean addSpecial) {
+    /**
+     * A text, a list of ids, a list of texts or a list of lists of ids.
+     *
+     * @param texts from a text and its path to the prompt
+     */
+    private List<Prompt> prompts(Fields fields, BiFunction<String, String, Prompt> texts) {
         JsonNode node = fields.node("prompt");
         if (node == null) {
             throw fields.missing("prompt");
         }
         if (node.isString()) {
-            return List.of(textPrompt(node.stringValue(), addSpecial));
+            return List.of(texts.apply("prompt", node.stringValue()));
         }
         if (!node.isArray()) {
             throw fields.wrongType("prompt", node, "a string, a list of token ids, or a list of these");
@@ -198,7 +205,7 @@ final class GenerationRoutes {
         for (int i = 0; i < node.size(); i++) {
             JsonNode entry = node.get(i);
             if (entry.isString()) {
-                prompts.add(textPrompt(entry.stringValue(), addSpecial));
+                prompts.add(texts.apply("prompt[" + i + "]", entry.stringValue()));
             } else if (entry.isArray()) {
                 prompts.add(idPrompt("prompt[" + i + "]", entry));
             } else {
@@ -208,12 +215,18 @@ final class GenerationRoutes {
         return prompts;
     }
 
-    private Prompt textPrompt(String text, boolean addSpecial) {
-        int[] ids = model.tokenizer().encode(text, addSpecial, true);
+    private Prompt textPrompt(Exchange exchange, String path, String text, boolean addSpecial, int truncate) {
+        int[] ids = encode(exchange, path, text, addSpecial, truncate);
         if (ids.length == 0) {
-            throw ApiException.invalid("prompt", "the prompt is empty, it must give at least one token");
+            throw ApiException.invalid(path, "the prompt is empty, it must give at least one token");
         }
         return new Prompt(ids, text);
+    }
+
+    private int[] encode(Exchange exchange, String path, String text, boolean addSpecial, int truncate) {
+        return truncate == NO_TRUNCATION
+                ? encoder.prompt(exchange, path, text, addSpecial)
+                : encoder.any(exchange, path, text, addSpecial);
     }
 
     private Prompt idPrompt(String path, JsonNode list) {

@@ -1,7 +1,6 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.SamplingParams;
-import dev.apus.scheduler.SamplingParamsBuilder;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -9,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a request for text asks for besides its prompt.
  *
- * @param sampling parameters but for the length
+ * @param sampling parameters, with no limit of tokens
  * @param maxTokens most tokens of an answer, or null for what the context leaves
  * @param limitName the parameter that gave it, for messages
  * @param n choices per prompt
@@ -32,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * @param cacheSalt separates the prefix cache
  */
 record GenerationSpec(
-        SamplingParamsBuilder sampling,
+        SamplingParams sampling,
         @Nullable Integer maxTokens,
         String limitName,
         int n,
@@ -80,11 +79,7 @@ record GenerationSpec(
                     "min_tokens",
                     "'min_tokens' is " + minTokens + ", must be at most the " + limit + " tokens of the answer");
         }
-        try {
-            return sampling.maxTokens(limit).build();
-        } catch (IllegalArgumentException e) {
-            throw ApiException.badRequest(String.valueOf(e.getMessage()));
-        }
+        return sampling.withMaxTokens(limit);
     }
 
     private static ApiException tooLong(String message, String param) {

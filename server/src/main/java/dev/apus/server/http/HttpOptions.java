@@ -11,13 +11,16 @@ import java.util.Set;
  * @param ioThreads event loops; 0 means one for two cores, at most 4
  * @param maxHeaderBytes most bytes of a request's header fields (431 beyond)
  * @param maxBodyBytes most bytes of a request's body (413 beyond)
- * @param maxBufferedBytes most bytes of all bodies that are being received or parsed (503 beyond)
+ * @param maxBufferedBytes most bytes of heap for requests that are being received or parsed and for answers on their way (503 beyond): a body
+ *     takes eight times its length, and what it becomes when parsed
  * @param maxPendingBytes most bytes of answer kept for a client that does not read; its request is aborted beyond
  * @param maxConnections most open connections (503 beyond)
  * @param readTimeout how long a client may take to send one request, from its first byte to its last
  * @param idleTimeout how long a connection may be open without a request
  * @param stallTimeout how long a client may read nothing while there is something for it
  * @param requestTimeout how long a request may take in the engine; zero means for ever
+ * @param allowedHosts names in the Host header that are answered besides the loopback's and {@code host}, {@code *} for all; none by default,
+ *     which on any other address than the loopback's means all
  * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
  */
 public record HttpOptions(
@@ -33,11 +36,15 @@ public record HttpOptions(
         Duration idleTimeout,
         Duration stallTimeout,
         Duration requestTimeout,
+        Set<String> allowedHosts,
         Set<String> allowedOrigins) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
+    /** Some millions of token ids as JSON. */
+    private static final int LARGE_BODY = 32 << 20;
 
     public HttpOptions {
+        allowedHosts = Set.copyOf(allowedHosts);
         allowedOrigins = Set.copyOf(allowedOrigins);
         require(!host.isBlank(), "host", "'" + host + "'", "a name or an address");
         require(port >= 0 && port <= 65535, "port", port, "0 (any free one) to 65535");
@@ -48,7 +55,11 @@ public record HttpOptions(
                 maxHeaderBytes,
                 LEAST_HEADER_BYTES + " or more");
         require(maxBodyBytes >= 1, "maxBodyBytes", maxBodyBytes, "1 or more");
-        require(maxBufferedBytes >= maxBodyBytes, "maxBufferedBytes", maxBufferedBytes, "maxBodyBytes or more");
+        require(
+                maxBufferedBytes >= (long) maxBodyBytes * MemoryBudget.PER_BODY_BYTE,
+                "maxBufferedBytes",
+                maxBufferedBytes,
+                MemoryBudget.PER_BODY_BYTE + " times maxBodyBytes (" + maxBodyBytes + ") or more");
         require(maxPendingBytes >= 1, "maxPendingBytes", maxPendingBytes, "1 or more");
         require(maxConnections >= 1, "maxConnections", maxConnections, "1 or more");
         require(isPositive(readTimeout), "readTimeout", readTimeout, "above 0");
@@ -83,16 +94,19 @@ public record HttpOptions(
         private int port = 8000;
         private int ioThreads;
         private int maxHeaderBytes = 16 << 10;
-        /** Some millions of token ids as JSON. */
-        private int maxBodyBytes = 32 << 20;
+        /** 0 stands for the largest that the memory for bodies allows, up to {@link #LARGE_BODY}. */
+        private int maxBodyBytes;
 
-        private long maxBufferedBytes = 256L << 20;
+        /** A part of the heap: estimates may be wrong by a factor of two, and the rest of the server needs some. */
+        private long maxBufferedBytes = Runtime.getRuntime().maxMemory() / 4;
+
         private int maxPendingBytes = 1 << 20;
         private int maxConnections = 1024;
         private Duration readTimeout = Duration.ofSeconds(30);
         private Duration idleTimeout = Duration.ofSeconds(75);
         private Duration stallTimeout = Duration.ofSeconds(30);
         private Duration requestTimeout = Duration.ZERO;
+        private Set<String> allowedHosts = Set.of();
         private Set<String> allowedOrigins = Set.of();
 
         private Builder() {}
@@ -157,6 +171,11 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder allowedHosts(Set<String> value) {
+            allowedHosts = value;
+            return this;
+        }
+
         public Builder allowedOrigins(Set<String> value) {
             allowedOrigins = value;
             return this;
@@ -169,7 +188,9 @@ public record HttpOptions(
                     port,
                     ioThreads,
                     maxHeaderBytes,
-                    maxBodyBytes,
+                    maxBodyBytes > 0
+                            ? maxBodyBytes
+                            : (int) Math.min(LARGE_BODY, maxBufferedBytes / MemoryBudget.PER_BODY_BYTE),
                     maxBufferedBytes,
                     maxPendingBytes,
                     maxConnections,
@@ -177,6 +198,7 @@ public record HttpOptions(
                     idleTimeout,
                     stallTimeout,
                     requestTimeout,
+                    allowedHosts,
                     allowedOrigins);
         }
     }

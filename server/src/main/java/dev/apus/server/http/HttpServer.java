@@ -42,16 +42,22 @@ import org.slf4j.LoggerFactory;
 /**
  * Serves a model over HTTP with OpenAI's API, health probes and Prometheus metrics.
  *
- * <p>Event loops move bytes and make text of tokens, virtual threads parse, render and tokenise; the engine's thread only queues events.
+ * <p>Event loops move bytes, answer probes and make text of tokens; virtual threads parse, render and tokenise, long texts on a few
+ * threads of their own; the engine's thread only queues events.
  * The server does not own the model's engine: close the server first.
  */
 // Netty futures: a failed write or close ends the channel, of which channelInactive tells.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
+    /** Clients that connect in the same moment: as many as may be connected by default. The system may allow fewer. */
     private static final int BACKLOG = 1024;
+    /** Paths are short here; RFC 9112 recommends that 8000 bytes be taken. */
     private static final int MOST_REQUEST_LINE = 8192;
+    /** Parts in which a body is handed on: what a socket's read brings at most. */
     private static final int CHUNK = 64 << 10;
+    /** Connections beyond the limit for those who watch the server: else idle clients could make an orchestrator restart it. */
+    private static final int WATCHERS = 16;
     /** A slow reader's channel counts as full at the second and as free again at the first. */
     private static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(32 << 10, 64 << 10);
     /** After aborted requests: time for their last chunks to go out. */
@@ -62,6 +68,7 @@ public final class HttpServer implements AutoCloseable {
     private final HttpOptions options;
     private final MultiThreadIoEventLoopGroup loops;
     private final ExecutorService workers;
+    private final TextEncoder encoder;
     private final ServerMetrics metrics;
     private final InFlight inFlight = new InFlight();
     private final Dispatcher dispatcher;
@@ -80,16 +87,17 @@ public final class HttpServer implements AutoCloseable {
         open = new DefaultChannelGroup(loops.next(), true);
         workers = Executors.newThreadPerTaskExecutor(
                 Thread.ofVirtual().name("apus-http-worker-", 0).factory());
+        encoder = new TextEncoder(model.tokenizer(), model.maxModelLength());
         metrics = new ServerMetrics(model);
         Map<EventExecutor, EventPump> pumps = new HashMap<>();
         for (EventExecutor loop : loops) {
             pumps.put(loop, new EventPump(loop));
         }
-        JsonBody json = new JsonBody(options.maxBodyBytes());
+        JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
-        routes.addAll(new GenerationRoutes(model, options, json, metrics, inFlight, workers, pumps).routes());
-        routes.addAll(new InfoRoutes(model, json, metrics, this::isDraining).routes());
-        dispatcher = new Dispatcher(options, routes, metrics, workers);
+        routes.addAll(new GenerationRoutes(model, options, json, encoder, metrics, workers, pumps).routes());
+        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining).routes());
+        dispatcher = new Dispatcher(options, routes, metrics, inFlight, workers);
         listening = bind(epoll);
         LOG.info("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
     }
@@ -110,7 +118,6 @@ public final class HttpServer implements AutoCloseable {
 
     /** Makes {@code /ready} fail and refuses new requests for text with 503; those that run go on. */
     public void beginShutdown() {
-        dispatcher.drain();
         inFlight.drain();
     }
 
@@ -142,11 +149,8 @@ public final class HttpServer implements AutoCloseable {
         loops.shutdownGracefully(0, LAST_WORDS.toMillis(), TimeUnit.MILLISECONDS)
                 .awaitUninterruptibly();
         workers.shutdownNow();
+        encoder.close();
         metrics.close();
-    }
-
-    private boolean isDraining() {
-        return dispatcher.isDraining();
     }
 
     private boolean awaitDrained(Duration limit) {
@@ -163,6 +167,7 @@ public final class HttpServer implements AutoCloseable {
                 .option(ChannelOption.SO_BACKLOG, BACKLOG)
                 .option(ChannelOption.SO_REUSEADDR, true)
                 .childOption(ChannelOption.TCP_NODELAY, true)
+                .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
                 .childHandler(new Connections());
         ChannelFuture bound = bootstrap.bind(options.host(), options.port()).awaitUninterruptibly();
@@ -170,6 +175,7 @@ public final class HttpServer implements AutoCloseable {
             Throwable cause = bound.cause();
             loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
             workers.shutdownNow();
+            encoder.close();
             metrics.close();
             throw new IllegalStateException(
                     "cannot listen on " + options.host() + ":" + options.port() + ": " + cause.getMessage()
@@ -180,7 +186,7 @@ public final class HttpServer implements AutoCloseable {
     }
 
     private static byte[] tooMany() {
-        ApiException error = ApiException.unavailable("the server has as many connections as it may");
+        ApiException error = ApiException.tooManyConnections();
         String body = new String(error.json(), StandardCharsets.US_ASCII);
         return ("HTTP/1.1 503 Service Unavailable\r\nretry-after: " + error.retryAfterSeconds()
                         + "\r\ncontent-type: application/json\r\ncontent-length: " + body.length()
@@ -194,11 +200,12 @@ public final class HttpServer implements AutoCloseable {
         protected void initChannel(SocketChannel channel) {
             open.add(channel);
             channel.closeFuture().addListener(closed -> connections.decrementAndGet());
-            if (connections.incrementAndGet() > options.maxConnections()) {
+            int count = connections.incrementAndGet();
+            if (count > options.maxConnections() + WATCHERS) {
                 channel.writeAndFlush(Unpooled.wrappedBuffer(TOO_MANY)).addListener(ChannelFutureListener.CLOSE);
                 return;
             }
-            ConnectionHandler handler = new ConnectionHandler(dispatcher);
+            ConnectionHandler handler = new ConnectionHandler(dispatcher, count > options.maxConnections());
             channel.pipeline().addLast(new ByteWatch(handler), new HttpRequestDecoder(decoding()), handler);
         }
 

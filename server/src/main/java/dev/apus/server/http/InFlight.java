@@ -4,37 +4,50 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** The requests for text that are not answered yet. Thread-safe. */
+/** The requests for text that are not answered yet, from their heads on: what a stop waits for. Thread-safe. */
 final class InFlight {
-    private final Set<GenerationCall> calls = ConcurrentHashMap.newKeySet();
+    private final Set<Exchange> exchanges = ConcurrentHashMap.newKeySet();
     private final CompletableFuture<Void> drained = new CompletableFuture<>();
     private volatile boolean draining;
 
-    void add(GenerationCall call) {
-        calls.add(call);
+    /** Counts a request until {@link #leave}; false if no more are taken. */
+    boolean enter(Exchange exchange) {
+        // Counted before it is asked: a drain either sees it or is seen by it.
+        exchanges.add(exchange);
+        if (draining) {
+            leave(exchange);
+            return false;
+        }
+        return true;
     }
 
-    void remove(GenerationCall call) {
-        calls.remove(call);
+    /** The last byte of its answer has left, or never will. */
+    void leave(Exchange exchange) {
+        exchanges.remove(exchange);
         completeIfDrained();
     }
 
-    /** From now on {@link #drained} completes when nothing is in flight. */
+    /** From now on none are taken, and {@link #drained} completes when none is in flight. */
     void drain() {
         draining = true;
         completeIfDrained();
+    }
+
+    boolean isDraining() {
+        return draining;
     }
 
     CompletableFuture<Void> drained() {
         return drained;
     }
 
+    /** Ends all that are in flight: those that generate as aborted, the others with a refusal. */
     void abortAll() {
-        calls.forEach(GenerationCall::abortAll);
+        exchanges.forEach(Exchange::abort);
     }
 
     private void completeIfDrained() {
-        if (draining && calls.isEmpty()) {
+        if (draining && exchanges.isEmpty()) {
             drained.complete(null);
         }
     }

@@ -1,6 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.http.Route.Kind;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -10,16 +11,23 @@ import tools.jackson.databind.JsonNode;
 
 /** What tells of the server and its model: models, health, version, metrics, tokens. Thread-safe. */
 final class InfoRoutes {
+    /** Bytes that an id takes: itself, and some digits in an array that doubles and in its copy. */
+    private static final int PER_ID = 32;
+    /** Bytes that a token's string takes in the same arrays. */
+    private static final int PER_TOKEN_STRING = 64;
+
     private final ServedModel model;
     private final JsonBody json;
+    private final TextEncoder encoder;
     private final ChatPrompts chats;
     private final ServerMetrics metrics;
     private final BooleanSupplier draining;
     private final long created = System.currentTimeMillis() / 1000;
 
-    InfoRoutes(ServedModel model, JsonBody json, ServerMetrics metrics, BooleanSupplier draining) {
+    InfoRoutes(ServedModel model, JsonBody json, TextEncoder encoder, ServerMetrics metrics, BooleanSupplier draining) {
         this.model = model;
         this.json = json;
+        this.encoder = encoder;
         chats = new ChatPrompts(model, json);
         this.metrics = metrics;
         this.draining = draining;
@@ -27,15 +35,15 @@ final class InfoRoutes {
 
     List<Route> routes() {
         return List.of(
-                new Route("GET", "/v1/models", false, this::models),
-                new Route("GET", "/v1/models/*", false, this::oneModel),
-                new Route("GET", "/health", false, this::health),
-                new Route("GET", "/ping", false, this::health),
-                new Route("GET", "/ready", false, this::ready),
-                new Route("GET", "/version", false, this::version),
-                new Route("GET", "/metrics", false, this::scrape),
-                new Route("POST", "/tokenize", false, this::tokenize),
-                new Route("POST", "/detokenize", false, this::detokenize));
+                new Route("GET", "/v1/models", Kind.ORDINARY, this::models),
+                new Route("GET", "/v1/models/*", Kind.ORDINARY, this::oneModel),
+                new Route("GET", "/health", Kind.PROBE, this::health),
+                new Route("GET", "/ping", Kind.PROBE, this::health),
+                new Route("GET", "/ready", Kind.PROBE, this::ready),
+                new Route("GET", "/version", Kind.ORDINARY, this::version),
+                new Route("GET", "/metrics", Kind.WATCH, this::scrape),
+                new Route("POST", "/tokenize", Kind.ORDINARY, this::tokenize),
+                new Route("POST", "/detokenize", Kind.ORDINARY, this::detokenize));
     }
 
     /** The version that the jar's manifest names; classes run from a build folder have none. */
@@ -120,11 +128,15 @@ final class InfoRoutes {
         Fields fields = new Fields(json.parse(exchange.body()));
         checkModel(model, fields.string("model"));
         boolean chat = fields.has("messages");
+        if (chat && fields.has("prompt")) {
+            throw ApiException.invalid("prompt", "'prompt' and 'messages' exclude each other, send one of them");
+        }
         boolean special = fields.bool("add_special_tokens", !chat);
         boolean strings = fields.bool("return_token_strs", false);
         String text = chat ? chats.render(fields) : fields.requiredString("prompt");
         GenerationRoutes.warn(exchange, fields);
-        int[] ids = model.tokenizer().encode(text, special, true);
+        int[] ids = encoder.any(exchange, chat ? "messages" : "prompt", text, special);
+        exchange.memory().take((long) ids.length * (strings ? PER_ID + PER_TOKEN_STRING : PER_ID));
         JsonOut out = new JsonOut().raw("{\"count\":").number(ids.length);
         out.raw(",\"max_model_len\":").number(model.maxModelLength());
         out.raw(",\"tokens\":").numbers(ids, ids.length).raw(",\"token_strs\":");
@@ -149,6 +161,8 @@ final class InfoRoutes {
         if (!tokens.isArray()) {
             throw fields.wrongType("tokens", tokens, "a list of token ids");
         }
+        // What the model can have made; a longer list may be sent in parts.
+        Fields.checkSize("tokens", tokens.size(), model.maxModelLength());
         GenerationRoutes.warn(exchange, fields);
         String text = model.tokenizer().decode(GenerationRoutes.tokenIds(model, "tokens", tokens), false);
         exchange.respondJson(

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
@@ -23,18 +24,26 @@ import tools.jackson.databind.node.ObjectNode;
 final class JsonBody {
     /** Tool schemas nest deeply; nobody's nest this deep. */
     private static final int MOST_DEPTH = 100;
-    /** Bounds the tree's memory: a body of small tokens grows twentyfold when parsed. */
+    /** Far more than a prompt of token ids has. */
     private static final int MOST_TOKENS = 4_000_000;
 
     private static final int MOST_NUMBER_LENGTH = 64;
     private static final int MOST_NAME_LENGTH = 4096;
 
+    private static final int MOST_MESSAGE = 300;
+    /** Where a parser's limit is set. */
+    private static final Pattern SETTING = Pattern.compile(", from `[^`]*`");
+    /** Where the parser begins to speak of itself: advice, names of its own, the place again, further lines. */
+    private static final Pattern INTERNALS =
+            Pattern.compile("(?s)(\\n|: enable |: maybe a |[,:]? ?\\(*(start marker|or, if you want|\\[Source|`)).*");
+
     private final JsonMapper mapper;
 
-    JsonBody(int maxBodyBytes) {
+    /** @param memory bytes that all bodies together may take when parsed: none may have more tokens than that */
+    JsonBody(int maxBodyBytes, long memory) {
         StreamReadConstraints constraints = StreamReadConstraints.builder()
                 .maxNestingDepth(MOST_DEPTH)
-                .maxTokenCount(MOST_TOKENS)
+                .maxTokenCount(Math.min(MOST_TOKENS, memory / MemoryBudget.PER_ELEMENT))
                 .maxNumberLength(MOST_NUMBER_LENGTH)
                 .maxNameLength(MOST_NAME_LENGTH)
                 .maxStringLength(maxBodyBytes)
@@ -101,7 +110,7 @@ final class JsonBody {
                     ? ""
                     : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
             throw ApiException.badRequest(
-                    "the request body is not valid JSON" + where + ": " + firstLine(e.getOriginalMessage()));
+                    "the request body is not valid JSON" + where + ": " + withoutInternals(e.getOriginalMessage()));
         }
     }
 
@@ -117,9 +126,12 @@ final class JsonBody {
         }
     }
 
-    private static String firstLine(String message) {
-        int end = message.indexOf('\n');
-        String line = end < 0 ? message : message.substring(0, end);
-        return line.length() <= 300 ? line : line.substring(0, 300) + "...";
+    /** What a parser's message says of the body, without its advice for the parser's user. */
+    private static String withoutInternals(String message) {
+        String what = INTERNALS
+                .matcher(SETTING.matcher(message).replaceAll(""))
+                .replaceFirst("")
+                .strip();
+        return what.length() <= MOST_MESSAGE ? what : what.substring(0, MOST_MESSAGE) + "...";
     }
 }

@@ -1,7 +1,6 @@
 package dev.apus.server.http;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -15,6 +14,8 @@ final class JsonOut {
     private static final byte[] NULL = "null".getBytes(StandardCharsets.US_ASCII);
     /** vLLM's stand-in for a log-probability of minus infinity, which JSON cannot hold. */
     private static final float LEAST_LOGPROB = -9999;
+
+    private static final int SLICE = 4096;
 
     private byte[] bytes = new byte[256];
     private int length;
@@ -81,11 +82,24 @@ final class JsonOut {
     /** The inside of a string: escaped, without quotes; lone surrogates become U+FFFD. */
     JsonOut text(CharSequence value) {
         int count = value.length();
+        int start = 0;
+        // In slices, because room is made for the worst case; a token's text is one.
+        while (count - start > SLICE) {
+            boolean splits = Character.isHighSurrogate(value.charAt(start + SLICE - 1));
+            int end = start + (splits ? SLICE - 1 : SLICE);
+            text(value, start, end);
+            start = end;
+        }
+        text(value, start, count);
+        return this;
+    }
+
+    private void text(CharSequence value, int start, int end) {
         // The longest forms: 6 bytes for an escaped control character, 3 for a character of the basic plane.
-        ensure(count * 6);
+        ensure((end - start) * 6);
         byte[] to = bytes;
         int at = length;
-        for (int i = 0; i < count; i++) {
+        for (int i = start; i < end; i++) {
             char c = value.charAt(i);
             if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
                 to[at++] = (byte) c;
@@ -94,7 +108,7 @@ final class JsonOut {
             } else if (c < 0x800) {
                 to[at++] = (byte) (0xc0 | c >> 6);
                 to[at++] = (byte) (0x80 | (c & 0x3f));
-            } else if (Character.isHighSurrogate(c) && i + 1 < count && Character.isLowSurrogate(value.charAt(i + 1))) {
+            } else if (Character.isHighSurrogate(c) && i + 1 < end && Character.isLowSurrogate(value.charAt(i + 1))) {
                 int point = Character.toCodePoint(c, value.charAt(++i));
                 to[at++] = (byte) (0xf0 | point >> 18);
                 to[at++] = (byte) (0x80 | (point >> 12 & 0x3f));
@@ -108,7 +122,6 @@ final class JsonOut {
             }
         }
         length = at;
-        return this;
     }
 
     /** {@code [1,2,3]}. */
@@ -125,11 +138,6 @@ final class JsonOut {
 
     byte[] toBytes() {
         return Arrays.copyOf(bytes, length);
-    }
-
-    /** Copies what was written into a buffer of exactly that size, of which the caller is the owner. */
-    ByteBuf toBuffer() {
-        return Unpooled.wrappedBuffer(toBytes());
     }
 
     void writeTo(ByteBuf to) {

@@ -5,10 +5,22 @@ package dev.apus.server.http;
  *
  * @param method the one method that it answers, besides HEAD for GET
  * @param path its path; one that ends in {@code *} takes all that begin so
- * @param generates whether it makes the engine work: refused while the server drains
- * @param handler runs on a virtual thread and answers the exchange, now or later
+ * @param kind what it costs and when it is answered
+ * @param handler answers the exchange, now or later
  */
-record Route(String method, String path, boolean generates, Handler handler) {
+record Route(String method, String path, Kind kind, Handler handler) {
+    /** What a route costs and when it is answered. */
+    enum Kind {
+        /** Makes the engine work: refused while the server drains. The handler runs on a virtual thread, as do the others' but one. */
+        GENERATION,
+        /** Work of the server alone. */
+        ORDINARY,
+        /** For those who watch the server. */
+        WATCH,
+        /** Watches, too, and is so cheap that the event loop answers it: however busy the virtual threads are. */
+        PROBE
+    }
+
     /** Answers an exchange or throws. */
     interface Handler {
         /** @throws ApiException to be answered as an error object */
@@ -23,5 +35,19 @@ record Route(String method, String path, boolean generates, Handler handler) {
 
     boolean answers(String requestedMethod) {
         return method.equals(requestedMethod) || (method.equals("GET") && requestedMethod.equals("HEAD"));
+    }
+
+    boolean generates() {
+        return kind == Kind.GENERATION;
+    }
+
+    /** Whether it is answered when there are as many connections as there may be. */
+    boolean watches() {
+        return kind == Kind.WATCH || kind == Kind.PROBE;
+    }
+
+    /** Whether the handler runs on the event loop. */
+    boolean inline() {
+        return kind == Kind.PROBE;
     }
 }

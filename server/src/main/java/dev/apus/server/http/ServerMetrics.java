@@ -10,6 +10,7 @@ import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.Timer;
 import io.micrometer.core.instrument.binder.jvm.ClassLoaderMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
@@ -17,8 +18,11 @@ import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
 import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -46,34 +50,34 @@ final class ServerMetrics implements AutoCloseable {
     private final JvmGcMetrics gc = new JvmGcMetrics();
     private final ServedModel model;
     private final Tags tags;
-    private final DistributionSummary firstToken;
-    private final DistributionSummary interToken;
-    private final DistributionSummary perToken;
-    private final DistributionSummary endToEnd;
-    private final DistributionSummary queue;
-    private final DistributionSummary inference;
-    private final DistributionSummary prefill;
-    private final DistributionSummary decode;
+    private final Timer firstToken;
+    private final Timer interToken;
+    private final Timer perToken;
+    private final Timer endToEnd;
+    private final Timer queue;
+    private final Timer inference;
+    private final Timer prefill;
+    private final Timer decode;
     private final DistributionSummary promptTokens;
     private final DistributionSummary generationTokens;
     private final DistributionSummary maxTokens;
     private final DistributionSummary choices;
     private final DistributionSummary mostGenerated;
     private final DistributionSummary prefillComputed;
-    private final DistributionSummary httpSeconds;
+    private final Timer httpSeconds;
     private final Counter rejections;
 
     ServerMetrics(ServedModel model) {
         this.model = model;
         tags = Tags.of("model_name", model.name(), "engine", "0");
-        firstToken = histogram("vllm:time_to_first_token_seconds", TTFT);
-        interToken = histogram("vllm:inter_token_latency_seconds", TOKEN_TIME);
-        perToken = histogram("vllm:request_time_per_output_token_seconds", TOKEN_TIME);
-        endToEnd = histogram("vllm:e2e_request_latency_seconds", REQUEST_TIME);
-        queue = histogram("vllm:request_queue_time_seconds", REQUEST_TIME);
-        inference = histogram("vllm:request_inference_time_seconds", REQUEST_TIME);
-        prefill = histogram("vllm:request_prefill_time_seconds", REQUEST_TIME);
-        decode = histogram("vllm:request_decode_time_seconds", REQUEST_TIME);
+        firstToken = timer("vllm:time_to_first_token_seconds", tags, TTFT);
+        interToken = timer("vllm:inter_token_latency_seconds", tags, TOKEN_TIME);
+        perToken = timer("vllm:request_time_per_output_token_seconds", tags, TOKEN_TIME);
+        endToEnd = timer("vllm:e2e_request_latency_seconds", tags, REQUEST_TIME);
+        queue = timer("vllm:request_queue_time_seconds", tags, REQUEST_TIME);
+        inference = timer("vllm:request_inference_time_seconds", tags, REQUEST_TIME);
+        prefill = timer("vllm:request_prefill_time_seconds", tags, REQUEST_TIME);
+        decode = timer("vllm:request_decode_time_seconds", tags, REQUEST_TIME);
         double[] counts = oneTwoFive(model.maxModelLength());
         promptTokens = histogram("vllm:request_prompt_tokens", counts);
         generationTokens = histogram("vllm:request_generation_tokens", counts);
@@ -81,9 +85,7 @@ final class ServerMetrics implements AutoCloseable {
         choices = histogram("vllm:request_params_n", CHOICES);
         mostGenerated = histogram("vllm:request_max_num_generation_tokens", counts);
         prefillComputed = histogram("vllm:request_prefill_kv_computed_tokens", counts);
-        httpSeconds = DistributionSummary.builder("http_request_duration_highr_seconds")
-                .serviceLevelObjectives(HTTP_TIME_FINE)
-                .register(registry);
+        httpSeconds = timer("http_request_duration_highr_seconds", Tags.empty(), HTTP_TIME_FINE);
         rejections = registry.counter("vllm:admission_rejections", tags);
         bindEngine();
         bindAbsent();
@@ -103,9 +105,9 @@ final class ServerMetrics implements AutoCloseable {
         counter("vllm:prefix_cache_hits", EngineStats::prefixCacheHits);
         counter("vllm:num_preemptions", EngineStats::preemptions);
         counter("vllm:prompt_tokens", EngineStats::promptTokens);
-        counter("vllm:prompt_tokens_cached", EngineStats::prefixCacheHits);
-        counter("vllm:prompt_tokens_by_source", ServerMetrics::computed, "source", "local_compute");
-        counter("vllm:prompt_tokens_by_source", EngineStats::prefixCacheHits, "source", "local_cache_hit");
+        counter("vllm:prompt_tokens_cached", EngineStats::promptTokensCached);
+        counter("vllm:prompt_tokens_by_source", EngineStats::promptTokensComputed, "source", "local_compute");
+        counter("vllm:prompt_tokens_by_source", EngineStats::promptTokensCached, "source", "local_cache_hit");
         counter("vllm:generation_tokens", EngineStats::generationTokens);
         counter("vllm:corrupted_requests", EngineStats::corruptedRequests);
         for (String reason : List.of("stop", "length", "abort", "error")) {
@@ -126,10 +128,6 @@ final class ServerMetrics implements AutoCloseable {
         counter("vllm:mm_cache_hits", stats -> 0);
     }
 
-    private static double computed(EngineStats stats) {
-        return Math.max(0, stats.promptTokens() - stats.prefixCacheHits());
-    }
-
     /** A request was refused because the queue is full. */
     void rejected() {
         rejections.increment();
@@ -143,9 +141,9 @@ final class ServerMetrics implements AutoCloseable {
     /** Tokens have come, {@code sinceLast} nanoseconds after those before; -1 says that they are the first. */
     void tokens(Request request, long sinceLast) {
         if (sinceLast < 0) {
-            firstToken.record((System.nanoTime() - request.arrivalNanos()) * NANOS);
+            firstToken.record(System.nanoTime() - request.arrivalNanos(), TimeUnit.NANOSECONDS);
         } else {
-            interToken.record(sinceLast * NANOS);
+            interToken.record(sinceLast, TimeUnit.NANOSECONDS);
         }
     }
 
@@ -158,17 +156,17 @@ final class ServerMetrics implements AutoCloseable {
         maxTokens.record(request.params().maxTokens());
         choices.record(n);
         Timing timing = finished.timing();
-        endToEnd.record((System.nanoTime() - request.arrivalNanos()) * NANOS);
+        endToEnd.record(System.nanoTime() - request.arrivalNanos(), TimeUnit.NANOSECONDS);
         if (timing.scheduled() == 0 || timing.firstToken() == 0) {
             return;
         }
-        queue.record((timing.scheduled() - timing.arrival()) * NANOS);
-        inference.record((timing.finished() - timing.scheduled()) * NANOS);
-        prefill.record((timing.firstToken() - timing.scheduled()) * NANOS);
-        double decodeSeconds = (timing.finished() - timing.firstToken()) * NANOS;
-        decode.record(decodeSeconds);
+        queue.record(timing.scheduled() - timing.arrival(), TimeUnit.NANOSECONDS);
+        inference.record(timing.finished() - timing.scheduled(), TimeUnit.NANOSECONDS);
+        prefill.record(timing.firstToken() - timing.scheduled(), TimeUnit.NANOSECONDS);
+        long decodeNanos = timing.finished() - timing.firstToken();
+        decode.record(decodeNanos, TimeUnit.NANOSECONDS);
         if (finished.generatedTokens() > 1) {
-            perToken.record(decodeSeconds / (finished.generatedTokens() - 1));
+            perToken.record(decodeNanos / (finished.generatedTokens() - 1), TimeUnit.NANOSECONDS);
         }
     }
 
@@ -184,17 +182,12 @@ final class ServerMetrics implements AutoCloseable {
                 "method", known(exchange.method().name()),
                 "status", Statuses.family(exchange.status()));
         registry.counter("http_requests", http).increment();
-        double seconds = (System.nanoTime() - exchange.arrivalNanos()) * NANOS;
-        httpSeconds.record(seconds);
-        DistributionSummary.builder("http_request_duration_seconds")
-                .tags(
-                        "handler",
-                        exchange.route(),
-                        "method",
-                        known(exchange.method().name()))
-                .serviceLevelObjectives(HTTP_TIME)
-                .register(registry)
-                .record(seconds);
+        long nanos = System.nanoTime() - exchange.arrivalNanos();
+        httpSeconds.record(nanos, TimeUnit.NANOSECONDS);
+        Tags handler = Tags.of(
+                "handler", exchange.route(),
+                "method", known(exchange.method().name()));
+        timer("http_request_duration_seconds", handler, HTTP_TIME).record(nanos, TimeUnit.NANOSECONDS);
         registry.summary("http_request_size_bytes", "handler", exchange.route())
                 .record((double) exchange.receivedBytes());
         registry.summary("http_response_size_bytes", "handler", exchange.route())
@@ -240,10 +233,22 @@ final class ServerMetrics implements AutoCloseable {
                 .append('\n');
     }
 
-    private DistributionSummary histogram(String name, double[] buckets) {
+    /** Of whole numbers: Micrometer rounds what a summary counts up to the next one, so times are timers. */
+    private DistributionSummary histogram(String name, double[] bounds) {
         return DistributionSummary.builder(name)
                 .tags(tags)
-                .serviceLevelObjectives(buckets)
+                .serviceLevelObjectives(bounds)
+                .register(registry);
+    }
+
+    /** @param bounds in seconds */
+    private Timer timer(String name, Tags labels, double[] bounds) {
+        Duration[] durations = Arrays.stream(bounds)
+                .mapToObj(seconds -> Duration.ofNanos(Math.round(seconds / NANOS)))
+                .toArray(Duration[]::new);
+        return Timer.builder(name)
+                .tags(labels)
+                .serviceLevelObjectives(durations)
                 .register(registry);
     }
 

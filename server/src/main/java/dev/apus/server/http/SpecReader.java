@@ -1,5 +1,6 @@
 package dev.apus.server.http;
 
+import dev.apus.scheduler.SamplingParams;
 import dev.apus.scheduler.SamplingParamsBuilder;
 import dev.apus.scheduler.ServedModel;
 import java.util.HashMap;
@@ -7,7 +8,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -90,14 +90,23 @@ final class SpecReader {
         if (!ignoreEos) {
             stopIds.addAll(model.eosIds());
         }
+        List<Integer> allowed = fields.integers("allowed_token_ids", 0, model.vocabSize() - 1, model.vocabSize());
+        if (minTokens > 0 && !allowed.isEmpty() && stopIds.containsAll(allowed)) {
+            throw ApiException.invalid(
+                    "allowed_token_ids",
+                    "'allowed_token_ids' holds only ids that end the answer, of which none may come before the "
+                            + minTokens + " tokens of 'min_tokens'; allow others or leave out 'min_tokens'");
+        }
         SamplingParamsBuilder sampling = sampling(fields)
+                .maxTokens(Integer.MAX_VALUE)
                 .minTokens(minTokens)
+                .allowedTokenIds(allowed)
                 .ignoreEos(ignoreEos)
                 .stopTokenIds(named)
                 .logprobs(logprobs)
                 .promptLogprobs(Math.max(promptLogprobs, echo ? logprobs : -1));
         return new GenerationSpec(
-                sampling,
+                build(sampling),
                 maxTokens,
                 limitName,
                 n,
@@ -118,6 +127,15 @@ final class SpecReader {
                 echoOnly,
                 fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
                 salt(fields));
+    }
+
+    /** The model's own defaults may be out of range, too. */
+    private static SamplingParams build(SamplingParamsBuilder sampling) {
+        try {
+            return sampling.build();
+        } catch (IllegalArgumentException e) {
+            throw ApiException.badRequest(String.valueOf(e.getMessage()));
+        }
     }
 
     private static @Nullable Fields streamOptions(Fields fields, boolean stream) {
@@ -161,9 +179,11 @@ final class SpecReader {
             // -1 means all in vLLM's API, 0 in the engine's.
             builder.topK(Math.max(0, fields.integer("top_k", 0, -1, Integer.MAX_VALUE)));
         }
-        return builder.seed(fields.integer64("seed", ThreadLocalRandom.current().nextLong()))
-                .logitBias(logitBias(fields))
-                .allowedTokenIds(fields.integers("allowed_token_ids", 0, model.vocabSize() - 1, model.vocabSize()));
+        return builder.seed(
+                        fields.has("seed")
+                                ? fields.integer64("seed", 0)
+                                : model.seeds().next())
+                .logitBias(logitBias(fields));
     }
 
     private Map<Integer, Float> logitBias(Fields fields) {

@@ -12,6 +12,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -26,6 +27,10 @@ final class ApiServer implements AutoCloseable {
 
     /** Serves a model called {@code stub} whose chat template shows only what was said last. */
     ApiServer(Tokenizer tokenizer, Engine engine) {
+        this(tokenizer, engine, options -> options);
+    }
+
+    ApiServer(Tokenizer tokenizer, Engine engine, UnaryOperator<HttpOptions.Builder> options) {
         this.engine = engine;
         server = HttpServer.start(
                 new ServedModel(
@@ -37,7 +42,7 @@ final class ApiServer implements AutoCloseable {
                         tokenizer.size(),
                         Map.of(),
                         engine),
-                HttpOptions.builder().port(0).build());
+                options.apply(HttpOptions.builder().port(0)).build());
     }
 
     String url() {
@@ -86,6 +91,10 @@ final class ApiServer implements AutoCloseable {
 
     JsonNode tree(String text) {
         return json.readTree(text);
+    }
+
+    RawClient connect() throws IOException {
+        return new RawClient(server);
     }
 
     HttpClient client() {

@@ -50,7 +50,7 @@ class CorsTest {
 
     private static String preflight(ServerFixture fixture, String origin) throws Exception {
         try (RawClient client = fixture.connect()) {
-            return client.send("OPTIONS /v1/chat/completions HTTP/1.1\r\nHost: a\r\nOrigin: " + origin
+            return client.send("OPTIONS /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nOrigin: " + origin
                             + "\r\nAccess-Control-Request-Method: POST\r\n"
                             + "Access-Control-Request-Headers: content-type, x-stainless-os\r\n\r\n")
                     .readAnswer();

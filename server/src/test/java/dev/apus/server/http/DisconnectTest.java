@@ -62,7 +62,46 @@ class DisconnectTest {
             client.socket.shutdownOutput();
 
             ServerFixture.await("the abort", () -> fixture.engine.aborted().size() == 1);
-            assertThat(client.readAll()).doesNotContain("[DONE]");
+            assertThat(client.readAll()).contains("\"code\":\"connection_half_closed\"");
+        }
+    }
+
+    @Test
+    void aClientThatEndsItsSideIsToldBeforeItsStreamHasBegun() throws Exception {
+        try (RawClient client = fixture.connect()) {
+            fixture.start(client, false);
+            client.socket.shutdownOutput();
+
+            assertThat(client.readAll()).contains(" 400 ", "connection: close", "connection_half_closed");
+            ServerFixture.await("the abort", () -> fixture.engine.aborted().size() == 1);
+        }
+        String request = RawClient.post("/v1/completions", "{\"prompt\":\"hi\"}");
+        try (RawClient client = fixture.connect()) {
+            client.send(RawClient.get("/version") + request);
+            client.socket.shutdownOutput();
+
+            assertThat(client.readAll()).containsSubsequence(" 200 ", " 400 ", "connection_half_closed");
+        }
+        assertThat(fixture.engine.live()).isZero();
+    }
+
+    /** As {@code nc -N} asks. */
+    @Test
+    void whatCostsLittleIsAnsweredToAClientThatEndsItsSide() throws Exception {
+        try (RawClient client = fixture.connect()) {
+            client.send(RawClient.get("/version")
+                    + RawClient.post("/tokenize", "{\"prompt\":\"" + "x".repeat(200_000) + "\"}")
+                    + RawClient.get("/health"));
+            client.socket.shutdownOutput();
+
+            String answers = client.readAll().replace("120,", "");
+            assertThat(answers).containsSubsequence(" 200 ", "\"version\"", " 200 ", "\"count\":200000", "\"ok\"");
+        }
+        try (RawClient client = fixture.connect()) {
+            client.send("GET /version HTTP/1.1\r\nHost: loc");
+            client.socket.shutdownOutput();
+
+            assertThat(client.readAll()).doesNotContain(" 200 ");
         }
     }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.RepeatedTest;
@@ -75,6 +76,66 @@ class GracefulStopTest {
             stop(Duration.ofMillis(200)).get(20, TimeUnit.SECONDS);
 
             assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(8));
+        }
+    }
+
+    @Test
+    void aRequestWhoseBodyStillComesIsAnswered() throws Exception {
+        String request = RawClient.post("/v1/completions", "{\"prompt\":\"hi\",\"max_tokens\":9}");
+        try (RawClient client = fixture.connect()) {
+            client.send(request.substring(0, request.length() - 4));
+            Thread.sleep(100); // the head has been read by now
+            CompletableFuture<Void> stop = stop(Duration.ofSeconds(20));
+            ServerFixture.await("the drain", this::notReady);
+            assertThat(stop).isNotDone();
+            client.send(request.substring(request.length() - 4));
+            ManualEngine.Work work = fixture.engine.next();
+            work.emit("x");
+            fixture.engine.finish(work);
+
+            assertThat(client.readAnswer()).contains(" 200 ", "\"text\":\"x\"");
+            stop.get(10, TimeUnit.SECONDS);
+        }
+    }
+
+    @Test
+    void aBodyThatDoesNotComeBeforeTheDeadlineIsRefused() throws Exception {
+        String request = RawClient.post("/v1/completions", "{\"prompt\":\"hi\",\"max_tokens\":9}");
+        try (RawClient client = fixture.connect()) {
+            client.send(request.substring(0, request.length() - 4));
+            Thread.sleep(100); // the head has been read by now
+            stop(Duration.ofMillis(200)).get(10, TimeUnit.SECONDS);
+
+            assertThat(client.readAll()).contains(" 503 ", "shutting down", "connection: close");
+        }
+        assertThat(fixture.engine.live()).isZero();
+    }
+
+    @Test
+    void aRequestThatIsBeingTokenisedIsAnswered() throws Exception {
+        CountDownLatch release = new CountDownLatch(1);
+        CountDownLatch encoding = new CountDownLatch(1);
+        HookedTokenizer tokenizer = new HookedTokenizer(text -> {
+            encoding.countDown();
+            try {
+                release.await(20, TimeUnit.SECONDS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        try (ServerFixture slow = new ServerFixture(tokenizer, options -> options);
+                RawClient client = slow.connect()) {
+            client.send(RawClient.post("/v1/completions", "{\"prompt\":\"hi\",\"max_tokens\":9}"));
+            assertThat(encoding.await(10, TimeUnit.SECONDS)).isTrue();
+            slow.server.beginShutdown();
+            assertThat(slow.server.drained()).isNotDone();
+            CompletableFuture<Void> stop =
+                    CompletableFuture.runAsync(() -> slow.server.shutdown(Duration.ofSeconds(20)));
+            release.countDown();
+            slow.engine.finish(slow.engine.next());
+
+            assertThat(client.readAnswer()).contains(" 200 ");
+            stop.get(10, TimeUnit.SECONDS);
         }
     }
 

@@ -3,6 +3,8 @@ package dev.apus.server.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.apus.scheduler.EngineEvent.FinishReason;
+import dev.apus.scheduler.Seeds;
 import dev.apus.scheduler.ServedModel;
 import java.io.IOException;
 import java.io.InputStream;
@@ -15,6 +17,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -22,6 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -104,7 +108,7 @@ class HttpServerTest {
             String body = "{\"prompt\":\"Endless\",\"stream\":true,\"max_tokens\":4000}";
             send(
                     socket,
-                    "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: "
+                    "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
                             + body.length() + "\r\n\r\n" + body);
             assertThat(socket.getInputStream().read()).isEqualTo('H');
         }
@@ -150,6 +154,10 @@ class HttpServerTest {
                 "{\"prompt\":\"a\",\"max_tokens\":9999} | 400 | context_length_exceeded",
                 "{\"prompt\":\"a\",\"model\":\"other\"} | 404 | model_not_found",
                 "{\"prompt\":[70000]} | 400 | prompt[0]",
+                "{\"prompt\":\"a\",\"allowed_token_ids\":[5],\"stop_token_ids\":[5],\"min_tokens\":3} | 400 | allowed_token_ids",
+                "{\"prompt\":\"a\",\"allowed_token_ids\":[0],\"min_tokens\":1} | 400 | allowed_token_ids",
+                "{\"prompt\":\"a\",\"allowed_token_ids\":[0],\"min_tokens\":1,\"ignore_eos\":true} | 200 | text",
+                "{\"prompt\":\"a\",\"allowed_token_ids\":[0,7],\"min_tokens\":1} | 200 | text",
                 "{\"prompt\":\"\"} | 400 | empty",
                 "[] | 400 | object"
             })
@@ -157,37 +165,121 @@ class HttpServerTest {
         HttpResponse<String> response = post("/v1/completions", body);
 
         assertThat(response.statusCode()).isEqualTo(status);
-        assertThat(response.body()).startsWith("{\"error\":{\"message\":").contains(part);
+        assertThat(response.body())
+                .startsWith(status == 200 ? "{" : "{\"error\":{\"message\":")
+                .contains(part);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"a\":1",
+                "{\"a\":NaN}",
+                "{\"a\":1,}",
+                "{'a':1}",
+                "{a:1}",
+                "{\"a\":\"x\ny\"}",
+                "{\"a\":\"\\q\"}",
+                "{\"a\":01}",
+                "{\"a\":.5}",
+                "{\"a\":tru}",
+                "{\"a\":1} {}",
+                "{\"a\":1,\"a\":2}",
+                "{\"a\":/* no */1}",
+                "[1,2",
+                "]"
+            })
+    void aJsonErrorTellsOfTheBodyNotOfTheParser(String body) throws Exception {
+        assertParserIsHidden(body);
+    }
+
+    @Test
+    void aLimitOfJsonIsToldWithoutTheParsersSetting() throws Exception {
+        assertParserIsHidden("{\"a\":" + "[".repeat(200) + "]".repeat(200) + "}");
+        assertParserIsHidden("{\"a\":" + "9".repeat(100) + "}");
+        assertParserIsHidden("{\"" + "n".repeat(5000) + "\":1}");
+    }
+
+    private void assertParserIsHidden(String body) throws Exception {
+        HttpResponse<String> response = post("/tokenize", body);
+
+        assertThat(response.statusCode()).as(body).isEqualTo(400);
+        assertThat(json.readTree(response.body()).at("/error/message").asString())
+                .as(body)
+                .matches("the request body is not valid JSON( at line \\d+, column \\d+)?: .{5,}[^ :;,(]")
+                .doesNotContain(
+                        "Source",
+                        "REDACTED",
+                        "Feature",
+                        "Constraints",
+                        "`",
+                        "enable",
+                        "jackson",
+                        "Token.",
+                        "if you want");
+        assertThat(json.readTree(response.body())
+                        .at("/error/message")
+                        .asString()
+                        .chars()
+                        .filter(c -> c == '(')
+                        .count())
+                .as(response.body())
+                .isEqualTo(response.body().chars().filter(c -> c == ')').count());
+    }
+
+    @Test
+    void tokenizesAPromptOrMessages() throws Exception {
+        assertThat(post("/tokenize", "{\"prompt\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":\"b\"}]}")
+                        .body())
+                .contains("'prompt' and 'messages' exclude each other");
+    }
+
+    @Test
+    void requestsWithoutASeedHaveTheNextOfTheModels() throws Exception {
+        List<Long> seeds = new ArrayList<>();
+        ScriptedEngine recording = new ScriptedEngine(answer -> {
+            seeds.add(answer.request().params().seed());
+            answer.finish(FinishReason.LENGTH, -1);
+        });
+        try (ApiServer other = new ApiServer(new CharTokenizer(), recording)) {
+            other.ask("/v1/completions", "{\"prompt\":\"a\"}");
+            other.ask("/v1/completions", "{\"prompt\":\"a\",\"seed\":5}");
+            other.ask("/v1/completions", "{\"prompt\":\"a\"}");
+        }
+        Seeds expected = new Seeds(0);
+        assertThat(seeds).containsExactly(expected.next(), 5L, expected.next());
     }
 
     @Test
     void refusesMalformedRequests() throws Exception {
-        assertThat(raw("GET /health HTTP/1.1\r\nHost: a\r\nX: " + "y".repeat(20_000) + "\r\n\r\n"))
+        assertThat(raw("GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + "y".repeat(20_000) + "\r\n\r\n"))
                 .contains(" 431 ");
         assertThat(raw("nonsense\r\n\r\n")).contains(" 400 ");
         assertThat(
                         raw(
-                                "POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+                                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
                 .contains(" 400 ");
         assertThat(
                         raw(
-                                "POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999999\r\n\r\n"))
+                                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 999999\r\n\r\n"))
                 .contains(" 413 ");
         assertThat(
                         raw(
-                                "POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"))
+                                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"))
                 .contains(" 408 ");
-        assertThat(raw("POST /tokenize HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"))
+        assertThat(
+                        raw(
+                                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"))
                 .contains(" 415 ");
-        assertThat(raw("DELETE /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+        assertThat(raw("DELETE /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
                 .contains(" 405 ", "allow: GET");
     }
 
     @Test
     void answersPipelinedRequestsInOrder() throws Exception {
-        String answers =
-                raw("GET /ping HTTP/1.1\r\nHost: a\r\nX-Request-Id: 1\r\n\r\nGET /version HTTP/1.1\r\nHost: a\r\n"
-                        + "X-Request-Id: 2\r\n\r\nHEAD /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        String answers = raw(
+                "GET /ping HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: 1\r\n\r\nGET /version HTTP/1.1\r\nHost: localhost\r\n"
+                        + "X-Request-Id: 2\r\n\r\nHEAD /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
 
         assertThat(answers).containsSubsequence("x-request-id: 1", "x-request-id: 2", " 404 ");
     }

@@ -29,30 +29,40 @@ class MalformedHttpTest {
             strings = {
                 "nonsense\r\n\r\n",
                 "GET /ping\r\n\r\n",
-                "GET /ping HTTP/2.0\r\nHost: a\r\n\r\n",
+                "GET /ping HTTP/2.0\r\nHost: localhost\r\n\r\n",
                 "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
                 "GET /ping HTTP/1.1\r\n\r\n",
-                "GET /ping HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+                "GET /ping HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n",
                 "GET /ping HTTP/1.1\nHost: a\n\n",
                 "GET /ping HTTP/1.1\r\nHost : a\r\n\r\n",
-                "GET /ping HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
-                "GET /ping HTTP/1.1\r\nHost: a\r\nX: a\u0000b\r\n\r\n",
-                "G\u0001T /ping HTTP/1.1\r\nHost: a\r\n\r\n",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON + "Content-Length: -1\r\n\r\n",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON + "Content-Length: 2, 3\r\n\r\n{}",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON + "Content-Length: +2\r\n\r\n{}",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON + "Content-Length: 99999999999999999999\r\n\r\n{}",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON
+                "GET /ping HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
+                "GET /ping HTTP/1.1\r\nHost: localhost\r\nX: a\u0000b\r\n\r\n",
+                "G\u0001T /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON + "Content-Length: -1\r\n\r\n",
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON + "Content-Length: 2, 3\r\n\r\n{}",
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON
+                        + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON + "Content-Length: +2\r\n\r\n{}",
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON
+                        + "Content-Length: 99999999999999999999\r\n\r\n{}",
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON
                         + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON
                         + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON + "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFF\r\n{}",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON
+                        + "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFF\r\n{}",
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON
                         + "Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON
                         + "Transfer-Encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-                "POST /tokenize HTTP/1.1\r\nHost: a\r\n" + JSON + "Expect: a miracle\r\nContent-Length: 2\r\n\r\n{}",
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON
+                        + "Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON
+                        + "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                "POST /tokenize HTTP/1.0\r\nHost: localhost\r\n" + JSON
+                        + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON
+                        + "Expect: a miracle\r\nContent-Length: 2\r\n\r\n{}",
                 "\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003\r\n\r\n"
             })
     void isRefused(String request) throws Exception {
@@ -61,6 +71,19 @@ class MalformedHttpTest {
 
             assertThat(answer).matches("(?s)HTTP/1\\.1 (400|413|417|501|505) .*\"error\":\\{.*");
             assertThat(answer).contains("connection: close").doesNotContain(" 200 ");
+        }
+    }
+
+    /** What was answered before its body is wrong is not answered again. */
+    @Test
+    void aRequestHasOneAnswer() throws Exception {
+        try (RawClient client = fixture.connect()) {
+            client.send(
+                    "OPTIONS /tokenize HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n");
+            String answer = client.readAll();
+
+            assertThat(answer).contains(" 204 ");
+            assertThat(answer.split("HTTP/1.1 ", -1)).as(answer).hasSize(2);
         }
     }
 

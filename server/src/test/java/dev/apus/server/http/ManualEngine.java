@@ -79,13 +79,15 @@ final class ManualEngine implements Engine {
     }
 
     @Override
-    public void submit(Request request, Consumer<EngineEvent> events) {
-        if (room.getAndDecrement() <= 0) {
+    public void submit(List<Job> jobs) {
+        if (room.addAndGet(-jobs.size()) < 0) {
             throw new QueueFullException(7, 7, 3);
         }
-        Work work = new Work(request, events);
-        live.put(request.id(), work);
-        submitted.add(work);
+        for (Job job : jobs) {
+            Work work = new Work(job.request(), job.events());
+            live.put(job.request().id(), work);
+            submitted.add(work);
+        }
     }
 
     @Override

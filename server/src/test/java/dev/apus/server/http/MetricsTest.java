@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The scrape as Prometheus reads it: names, types and labels are vLLM's, so that its dashboards and gateways work. */
 @Timeout(30)
@@ -158,6 +159,28 @@ class MetricsTest {
                 .filteredOn(sample -> sample.name.equals(name + "_bucket"))
                 .extracting(sample -> sample.labels.get("le"))
                 .contains(aBound, "+Inf");
+    }
+
+    /** Each value is at most the sum of all: the first bucket that takes the sum must hold them all, far below a second. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "vllm:time_to_first_token_seconds",
+                "vllm:inter_token_latency_seconds",
+                "vllm:e2e_request_latency_seconds",
+                "vllm:request_prefill_time_seconds",
+                "http_request_duration_highr_seconds"
+            })
+    void countsWhatTakesLessThanASecond(String name) {
+        double sum = only(name + "_sum").value;
+        assertThat(samples)
+                .filteredOn(sample -> sample.name.equals(name + "_bucket"))
+                .filteredOn(sample -> !"+Inf".equals(sample.labels.get("le"))
+                        && Double.parseDouble(sample.labels.getOrDefault("le", "0")) >= sum)
+                .isNotEmpty()
+                .allSatisfy(sample -> assertThat(sample.value)
+                        .as("le " + sample.labels.get("le"))
+                        .isEqualTo(only(name + "_count").value));
     }
 
     @Test

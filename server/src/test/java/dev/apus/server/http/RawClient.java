@@ -29,12 +29,12 @@ final class RawClient implements AutoCloseable {
 
     /** A request with a JSON body. */
     static String post(String path, String body, String... headers) {
-        return "POST " + path + " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: "
+        return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
                 + body.length() + "\r\n" + lines(headers) + "\r\n" + body;
     }
 
     static String get(String path, String... headers) {
-        return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + lines(headers) + "\r\n";
+        return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + lines(headers) + "\r\n";
     }
 
     private static String lines(String... headers) {

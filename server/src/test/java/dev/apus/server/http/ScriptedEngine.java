@@ -40,13 +40,15 @@ final class ScriptedEngine implements Engine {
     }
 
     @Override
-    public void submit(Request request, Consumer<EngineEvent> events) {
+    public void submit(List<Job> jobs) {
         if (full) {
             throw new QueueFullException(7, 7, 3);
         }
-        Answer answer = new Answer(request, events);
-        running.put(request.id(), answer);
-        threads.execute(() -> play(answer));
+        for (Job job : jobs) {
+            Answer answer = new Answer(job.request(), job.events());
+            running.put(job.request().id(), answer);
+            threads.execute(() -> play(answer));
+        }
     }
 
     private void play(Answer answer) {

@@ -1,5 +1,6 @@
 package dev.apus.server.http;
 
+import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.ServedModel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -18,15 +19,12 @@ final class ServerFixture implements AutoCloseable {
     }
 
     ServerFixture(UnaryOperator<HttpOptions.Builder> options) {
+        this(new CharTokenizer(), options);
+    }
+
+    ServerFixture(Tokenizer tokenizer, UnaryOperator<HttpOptions.Builder> options) {
         ServedModel model = new ServedModel(
-                "stub",
-                new CharTokenizer(),
-                ServerFixture::lastContent,
-                Map.of(),
-                1 << 20,
-                CharTokenizer.SIZE,
-                Map.of(),
-                engine);
+                "stub", tokenizer, ServerFixture::lastContent, Map.of(), 1 << 20, CharTokenizer.SIZE, Map.of(), engine);
         server = HttpServer.start(
                 model, options.apply(HttpOptions.builder().port(0)).build());
     }

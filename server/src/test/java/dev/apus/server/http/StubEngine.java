@@ -31,12 +31,14 @@ final class StubEngine implements Engine {
     volatile boolean full;
 
     @Override
-    public void submit(Request request, Consumer<EngineEvent> events) {
+    public void submit(List<Job> jobs) {
         if (full) {
             throw new QueueFullException(7, 7, 3);
         }
-        running.add(request.id());
-        thread.execute(() -> run(request, events, 0));
+        for (Job job : jobs) {
+            running.add(job.request().id());
+            thread.execute(() -> run(job.request(), job.events(), 0));
+        }
     }
 
     private void run(Request request, Consumer<EngineEvent> events, int at) {

@@ -1,0 +1,95 @@
+package dev.apus.server.http;
+
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.util.concurrent.ScheduledFuture;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The time limits of one connection: for sending a request, for doing nothing, and for not reading. Confined to the connection's event
+ * loop.
+ */
+final class ConnectionTimers {
+    /** Told on the event loop when a limit has passed. */
+    interface Expiry {
+        /** A request has begun and is not whole. */
+        void readExpired(ChannelHandlerContext context);
+
+        /** There was no request. */
+        void idleExpired(ChannelHandlerContext context);
+
+        /** There is something for the client, which takes nothing. */
+        void stallExpired(ChannelHandlerContext context);
+    }
+
+    private final Duration readTimeout;
+    private final Duration idleTimeout;
+    private final Duration stallTimeout;
+    private final Expiry expiry;
+    private @Nullable ScheduledFuture<?> read;
+    private @Nullable ScheduledFuture<?> idle;
+    private @Nullable ScheduledFuture<?> stall;
+
+    ConnectionTimers(Duration readTimeout, Duration idleTimeout, Duration stallTimeout, Expiry expiry) {
+        this.readTimeout = readTimeout;
+        this.idleTimeout = idleTimeout;
+        this.stallTimeout = stallTimeout;
+        this.expiry = expiry;
+    }
+
+    /** A request's first bytes have come; later ones change nothing. */
+    void requestBegins(ChannelHandlerContext context) {
+        if (read == null) {
+            cancel(idle);
+            read = schedule(context, readTimeout, () -> expiry.readExpired(context));
+        }
+    }
+
+    /** The last byte of a request has come. */
+    void requestEnds() {
+        cancel(read);
+        read = null;
+    }
+
+    /** Work begins: the connection is not idle. */
+    void busy() {
+        cancel(idle);
+    }
+
+    /** Nothing is left to do until the next request. */
+    void idle(ChannelHandlerContext context) {
+        cancel(idle);
+        idle = schedule(context, idleTimeout, () -> expiry.idleExpired(context));
+    }
+
+    /** The client takes nothing more for now. */
+    void stalls(ChannelHandlerContext context) {
+        if (stall == null) {
+            stall = schedule(context, stallTimeout, () -> expiry.stallExpired(context));
+        }
+    }
+
+    /** The client has taken what there was. */
+    void flows() {
+        cancel(stall);
+        stall = null;
+    }
+
+    /** The connection is closed. */
+    void cancelAll() {
+        cancel(read);
+        cancel(idle);
+        cancel(stall);
+    }
+
+    private static ScheduledFuture<?> schedule(ChannelHandlerContext context, Duration after, Runnable action) {
+        return context.executor().schedule(action, after.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private static void cancel(@Nullable ScheduledFuture<?> timer) {
+        if (timer != null) {
+            timer.cancel(false);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+package dev.apus.server.http;
+
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * Bounds what the requests of all clients together take of the heap: bodies, what they become when parsed, and answers. The JVM ends when
+ * its heap is full, so a request that would go beyond is refused instead. Figures are estimates from above. Thread-safe.
+ */
+final class MemoryBudget {
+    /** A byte of a body, as bytes, as text, and once more as the text of a value and of the prompt that it becomes. */
+    static final int PER_BODY_BYTE = 8;
+    /** A node of a list: a reference in an array that grows by half, and a number. The least that a node takes. */
+    static final int PER_ELEMENT = 32;
+
+    private static final int PER_LIST = 96;
+    /** A hash map with its table. */
+    private static final int PER_OBJECT = 160;
+    /** An entry of a map and of the set of names that finds duplicates, and the name. */
+    private static final int PER_NAME = 112;
+    /** Half of a string, which has two quotes: a node, a string and its array. */
+    private static final int PER_QUOTE = 28;
+
+    private final long most;
+    private final AtomicLong taken = new AtomicLong();
+
+    /** @param most bytes for all */
+    MemoryBudget(long most) {
+        this.most = most;
+    }
+
+    /** What one request takes; given back by {@link #close}. */
+    final class Share implements AutoCloseable {
+        private final AtomicLong held = new AtomicLong();
+
+        /** Takes more; false if the budget is spent. */
+        boolean tryTake(long bytes) {
+            if (taken.addAndGet(bytes) > most) {
+                taken.addAndGet(-bytes);
+                return false;
+            }
+            held.addAndGet(bytes);
+            return true;
+        }
+
+        /** @throws ApiException if the budget is spent, or too small for this request even alone */
+        void take(long bytes) {
+            long wanted = held.get() + bytes;
+            if (wanted > most) {
+                throw new ApiException(
+                        413,
+                        "the request needs about " + wanted + " bytes of the server's memory, it has " + most
+                                + " for all requests; send less at a time",
+                        null,
+                        "request_too_large",
+                        0);
+            }
+            if (!tryTake(bytes)) {
+                throw spent();
+            }
+        }
+
+        @Override
+        public void close() {
+            taken.addAndGet(-held.getAndSet(0));
+        }
+    }
+
+    Share share() {
+        return new Share();
+    }
+
+    static ApiException spent() {
+        return ApiException.unavailable("the requests at hand take as much of the server's memory as they may");
+    }
+
+    /** Takes bytes for an answer, which exists already: what is too much is felt by the requests to come. */
+    void takeForAnswer(long bytes) {
+        taken.addAndGet(bytes);
+    }
+
+    void giveBackAnswer(long bytes) {
+        taken.addAndGet(-bytes);
+    }
+
+    /** Bytes of the tree that a JSON body becomes, without the text in it; cheap in comparison with parsing. */
+    static long treeBytes(byte[] json) {
+        long bytes = 0;
+        boolean quoted = false;
+        for (int i = 0; i < json.length; i++) {
+            byte c = json[i];
+            if (quoted) {
+                if (c == '\\') {
+                    i++;
+                } else if (c == '"') {
+                    quoted = false;
+                    bytes += PER_QUOTE;
+                }
+            } else {
+                switch (c) {
+                    case '"' -> {
+                        quoted = true;
+                        bytes += PER_QUOTE;
+                    }
+                    case ',' -> bytes += PER_ELEMENT;
+                    case ':' -> bytes += PER_NAME;
+                    case '[' -> bytes += PER_LIST;
+                    case '{' -> bytes += PER_OBJECT;
+                    default -> {
+                        // A part of a number or a word, or space.
+                    }
+                }
+            }
+        }
+        return bytes;
+    }
+}
