@@ -42,7 +42,9 @@ final class ChatCommand implements Callable<Integer> {
         Path path = model.resolve();
         try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), engine.options(), model.name())) {
             PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-            out.println(loaded.served().name() + " is ready. /exit ends the conversation, /clear forgets it.");
+            if (Terminal.interactive()) {
+                out.println(loaded.served().name() + " is ready. /exit ends the conversation, /clear forgets it.");
+            }
             converse(loaded, new BufferedReader(new InputStreamReader(System.in, Terminal.charset())), out);
         }
         return 0;
@@ -51,8 +53,10 @@ final class ChatCommand implements Callable<Integer> {
     private void converse(LanguageModel loaded, BufferedReader in, PrintStream out) throws IOException {
         List<ChatMessage> messages = begin();
         while (true) {
-            out.print("> ");
-            out.flush();
+            if (Terminal.interactive()) {
+                out.print("> ");
+                out.flush();
+            }
             String line = in.readLine();
             if (line == null || line.strip().equals("/exit")) {
                 return;

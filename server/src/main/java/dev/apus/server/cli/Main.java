@@ -103,7 +103,7 @@ public final class Main implements Runnable {
             err.println("apus: " + e.getMessage());
         }
         err.flush();
-        return USER_ERROR;
+        return e instanceof UsageException ? command.getCommandSpec().exitCodeOnInvalidInput() : USER_ERROR;
     }
 
     @Override

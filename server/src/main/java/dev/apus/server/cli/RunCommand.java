@@ -23,6 +23,8 @@ import picocli.CommandLine.Option;
         versionProvider = Version.class,
         description = "Answer one prompt and exit; the prompt comes from --prompt, --file or stdin.")
 final class RunCommand implements Callable<Integer> {
+    private static final String REMEDY = "; give --prompt TEXT, --file FILE, or pipe one in";
+
     @Mixin
     private ModelArgs model = new ModelArgs();
 
@@ -81,20 +83,28 @@ final class RunCommand implements Callable<Integer> {
 
     private String readPrompt() throws IOException {
         if (prompt != null && file != null) {
-            throw new UserException("give --prompt or --file, not both");
+            throw new UsageException("give --prompt or --file, not both");
         }
         if (prompt != null) {
-            return prompt;
+            return notEmpty(prompt, "--prompt is empty");
         }
         if (file != null) {
             if (!Files.isReadable(file)) {
                 throw new UserException("--file " + file + " is not a readable file");
             }
-            return Files.readString(file);
+            return notEmpty(Files.readString(file), "--file " + file + " is empty");
         }
         if (Terminal.interactive()) {
-            throw new UserException("no prompt: give --prompt TEXT, --file FILE, or pipe one in");
+            throw new UsageException("no prompt" + REMEDY);
         }
-        return new String(System.in.readAllBytes(), StandardCharsets.UTF_8).strip();
+        String piped = new String(System.in.readAllBytes(), StandardCharsets.UTF_8).strip();
+        return notEmpty(piped, "no prompt: standard input is empty");
+    }
+
+    private static String notEmpty(String text, String otherwise) {
+        if (text.isBlank()) {
+            throw new UsageException(otherwise + REMEDY);
+        }
+        return text;
     }
 }
