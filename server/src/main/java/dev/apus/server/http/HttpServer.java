@@ -97,10 +97,19 @@ public final class HttpServer implements AutoCloseable {
     /**
      * Starts to listen.
      *
-     * @throws IllegalStateException if the address cannot be listened on; the message says why and what to do
+     * @throws ListenException if the address cannot be listened on; the message says why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options) {
         return new HttpServer(model, options);
+    }
+
+    /**
+     * Whether {@link #start} could listen now: asked before a model is loaded for nothing.
+     *
+     * @throws ListenException if the address cannot be listened on; the message says why and what to do
+     */
+    public static void checkAddress(HttpOptions options) {
+        ListenAddress.check(options.host(), options.port());
     }
 
     /** The TCP port that it listens on. */
@@ -167,14 +176,10 @@ public final class HttpServer implements AutoCloseable {
                 .childHandler(new Connections());
         ChannelFuture bound = bootstrap.bind(options.host(), options.port()).awaitUninterruptibly();
         if (!bound.isSuccess()) {
-            Throwable cause = bound.cause();
             loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
             workers.shutdownNow();
             metrics.close();
-            throw new IllegalStateException(
-                    "cannot listen on " + options.host() + ":" + options.port() + ": " + cause.getMessage()
-                            + "; stop what uses the port, or choose another host or port (port 0 takes a free one)",
-                    cause);
+            throw ListenAddress.failure(options.host(), options.port(), bound.cause());
         }
         return bound.channel();
     }
