@@ -25,6 +25,10 @@ public record MemoryPlan(
      * @throws IllegalArgumentException if the model, or one block of KV cache beside it, does not fit
      */
     public static MemoryPlan of(Checkpoint checkpoint, EngineOptions options, long freeBytes) {
+        if (options.maxModelLen() > checkpoint.config().maxPositions()) {
+            throw new IllegalArgumentException("max_model_len is " + options.maxModelLen() + ", must be at most "
+                    + checkpoint.config().maxPositions() + ", the positions that " + checkpoint.name() + " has");
+        }
         long weights = Decoder.weightBytes(checkpoint.config(), checkpoint.weights());
         long workspace = Decoder.workspaceBytes(
                 checkpoint.config(), DType.F32, options.maxNumBatchedTokens(), options.maxLogitRows());

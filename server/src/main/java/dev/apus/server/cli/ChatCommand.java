@@ -1,6 +1,7 @@
 package dev.apus.server.cli;
 
 import dev.apus.scheduler.ChatMessage;
+import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.Generation;
 import dev.apus.scheduler.LanguageModel;
 import java.io.BufferedReader;
@@ -39,8 +40,10 @@ final class ChatCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        UsageException.checked(sampling::check);
+        EngineOptions options = UsageException.checked(engine::options);
         Path path = model.resolve();
-        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), engine.options(), model.name())) {
+        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name())) {
             PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
             if (Terminal.interactive()) {
                 out.println(loaded.served().name() + " is ready. /exit ends the conversation, /clear forgets it.");

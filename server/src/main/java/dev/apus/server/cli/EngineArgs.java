@@ -61,7 +61,8 @@ final class EngineArgs {
             names = "--kv-cache-memory-bytes",
             paramLabel = "BYTES",
             defaultValue = "0",
-            description = "Size of the KV cache. Default: a quarter of the free memory, at most 1 GiB")
+            converter = ByteSize.class,
+            description = "Size of the KV cache, as 1G or 512M. Default: a quarter of the free memory, at most 1 GiB")
     private long kvCacheMemoryBytes;
 
     @Option(

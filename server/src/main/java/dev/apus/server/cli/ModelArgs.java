@@ -36,6 +36,18 @@ final class ModelArgs {
     @Option(names = "--offline", description = "Use only what is on this machine.")
     private boolean offline;
 
+    /** The model as it was given. */
+    String argument() {
+        return model;
+    }
+
+    /** Whether it is words, or a word that is neither there nor names a source: no model has such a name. */
+    boolean isText() {
+        boolean words = model.isBlank() || model.strip().chars().anyMatch(Character::isWhitespace);
+        boolean name = model.indexOf('/') >= 0 || model.indexOf(':') >= 0 || model.indexOf('.') >= 0;
+        return (words || !name) && !Files.exists(Path.of(model));
+    }
+
     /** Name in the API unless one is given: the argument itself, of a path its last part. */
     String name() {
         Path path = Path.of(model);

@@ -1,6 +1,7 @@
 package dev.apus.server.cli;
 
 import dev.apus.scheduler.ChatMessage;
+import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.Generation;
 import dev.apus.scheduler.LanguageModel;
 import java.io.IOException;
@@ -54,9 +55,16 @@ final class RunCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        UsageException.checked(sampling::check);
+        EngineOptions options = UsageException.checked(engine::options);
+        if (prompt == null && file == null && model.isText()) {
+            // A prompt in the place of the model is a usual slip.
+            throw new UsageException("'" + model.argument() + "' is no model; did you mean --prompt '"
+                    + model.argument() + "'?");
+        }
         String text = readPrompt();
         Path path = model.resolve();
-        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), engine.options(), model.name());
+        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name());
                 Generation answer = answer(loaded, text)) {
             // Not picocli's writer: pieces must show as they come, in UTF-8 whatever the locale.
             PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);

@@ -1,5 +1,6 @@
 package dev.apus.server.cli;
 
+import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
@@ -72,18 +73,16 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
+        // What can be wrong with the command line is found before a model is fetched and loaded.
+        HttpOptions http = UsageException.checked(this::httpOptions);
+        EngineOptions options = UsageException.checked(engine::options);
+        HttpServer.checkAddress(http);
         Path path = model.resolve();
         LanguageModel loaded = LanguageModel.open(
-                path, engine.openBackend(), engine.options(), servedModelName == null ? model.name() : servedModelName);
+                path, engine.openBackend(), options, servedModelName == null ? model.name() : servedModelName);
         HttpServer server;
         try {
-            server = HttpServer.start(
-                    loaded.served(),
-                    HttpOptions.builder()
-                            .host(host)
-                            .port(port)
-                            .maxConnections(maxConnections)
-                            .build());
+            server = HttpServer.start(loaded.served(), http);
         } catch (RuntimeException e) {
             loaded.close();
             throw e;
@@ -105,6 +104,17 @@ final class ServeCommand implements Callable<Integer> {
         return 0;
     }
 
+    private HttpOptions httpOptions() {
+        if (shutdownTimeout < 0) {
+            throw new UsageException("--shutdown-timeout is " + shutdownTimeout + ", must be 0 or more");
+        }
+        return HttpOptions.builder()
+                .host(host)
+                .port(port)
+                .maxConnections(maxConnections)
+                .build();
+    }
+
     private void announce(LanguageModel loaded, HttpServer server) {
         String url = "http://" + (host.equals("0.0.0.0") ? "127.0.0.1" : host) + ":" + server.port();
         long sinceStart = System.currentTimeMillis()
@@ -117,7 +127,7 @@ final class ServeCommand implements Callable<Integer> {
                 sinceStart);
         LOG.info(
                 "try: curl -N {}/v1/chat/completions -H 'Content-Type: application/json' -d"
-                        + " '{\"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'",
+                        + " '{\"stream\": true, \"temperature\": 0, \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'",
                 url);
     }
 }
