@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -26,6 +27,11 @@ import picocli.CommandLine.Option;
         description = "Talk to a model on the terminal.",
         footer = {"", "In the conversation: /clear forgets it, /exit or end of input ends it."})
 final class ChatCommand implements Callable<Integer> {
+    /** One word behind a slash: meant for us, a text or a path for the model has more. */
+    private static final Pattern COMMAND = Pattern.compile("/[a-zA-Z?]*");
+
+    private static final String HELP = "/clear forgets the conversation, /exit or end of input ends it";
+
     @Mixin
     private ModelArgs model = new ModelArgs();
 
@@ -66,6 +72,8 @@ final class ChatCommand implements Callable<Integer> {
             }
             if (line.strip().equals("/clear")) {
                 messages = begin();
+            } else if (COMMAND.matcher(line.strip()).matches()) {
+                out.println(HELP);
             } else if (!line.isBlank()) {
                 messages.add(ChatMessage.user(line));
                 messages.add(ChatMessage.assistant(answer(loaded, messages, out)));

@@ -58,7 +58,11 @@ public final class Main implements Runnable {
 
     /** Runs a command line; the exit status is 0 for success, 1 for failure, 2 for wrong usage. */
     static int run(Map<String, String> environment, String... args) {
-        return run(environment, new PrintWriter(System.out, true), new PrintWriter(System.err, true), args);
+        return run(
+                environment,
+                new PrintWriter(System.out, true, System.out.charset()),
+                new PrintWriter(System.err, true, System.err.charset()),
+                args);
     }
 
     /** As {@link #run(Map, String...)}, with help and complaints to writers of the caller's. */

@@ -17,10 +17,8 @@ final class ModelArgs {
             arity = "0..1",
             paramLabel = "MODEL",
             defaultValue = ModelHub.DEFAULT_MODEL,
-            description = {
-                "A folder, a .gguf or .safetensors file, org/name on the hub (org/name:Q4_K_M picks a GGUF),",
-                "pypi:NAME==VERSION or mvn:group:artifact:version. Default: ${DEFAULT-VALUE}"
-            })
+            description = "A folder, a .gguf or .safetensors file, org/name on the hub (org/name:Q4_K_M picks a GGUF),"
+                    + " pypi:NAME[==VERSION] or mvn:group:artifact:version. Default: ${DEFAULT-VALUE}")
     private String model = ModelHub.DEFAULT_MODEL;
 
     @Option(

@@ -59,8 +59,8 @@ final class RunCommand implements Callable<Integer> {
         EngineOptions options = UsageException.checked(engine::options);
         if (prompt == null && file == null && model.isText()) {
             // A prompt in the place of the model is a usual slip.
-            throw new UsageException("'" + model.argument() + "' is no model; did you mean --prompt '"
-                    + model.argument() + "'?");
+            throw new UsageException(
+                    "'" + model.argument() + "' is no model; did you mean --prompt '" + model.argument() + "'?");
         }
         String text = readPrompt();
         Path path = model.resolve();

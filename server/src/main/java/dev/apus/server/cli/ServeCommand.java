@@ -7,6 +7,7 @@ import dev.apus.server.http.HttpServer;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
@@ -61,6 +62,13 @@ final class ServeCommand implements Callable<Integer> {
     private int maxConnections;
 
     @Option(
+            names = "--allowed-origins",
+            paramLabel = "ORIGIN",
+            split = ",",
+            description = "Origins whose web pages may call the server (CORS); * for all. Default: none")
+    private Set<String> allowedOrigins = Set.of();
+
+    @Option(
             names = "--shutdown-timeout",
             paramLabel = "SECONDS",
             defaultValue = "30",
@@ -87,9 +95,11 @@ final class ServeCommand implements Callable<Integer> {
             loaded.close();
             throw e;
         }
+        WarmUp warmUp = WarmUp.start(loaded.served());
         CountDownLatch stopped = new CountDownLatch(1);
         Thread hook = Thread.ofPlatform().name("apus-shutdown").unstarted(() -> {
             LOG.info("stopping: running requests have {} s to finish", shutdownTimeout);
+            warmUp.close();
             server.shutdown(Duration.ofSeconds(shutdownTimeout));
             server.close();
             loaded.close();
@@ -112,6 +122,7 @@ final class ServeCommand implements Callable<Integer> {
                 .host(host)
                 .port(port)
                 .maxConnections(maxConnections)
+                .allowedOrigins(allowedOrigins)
                 .build();
     }
 

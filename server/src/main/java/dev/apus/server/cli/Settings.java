@@ -135,8 +135,8 @@ final class Settings implements IDefaultValueProvider {
         }
         known.addAll(keys(all.get()));
         given.removeIf(name -> known.contains(key(name)));
-        given.forEach(name -> warnings.println(
-                "apus: warning: " + name + " is set, which is no setting of apus and has no effect" + nearest(name, known)));
+        given.forEach(name -> warnings.println("apus: warning: " + name
+                + " is set, which is no setting of apus and has no effect" + nearest(name, known)));
         warnings.flush();
     }
 

@@ -91,7 +91,7 @@ public final class HttpServer implements AutoCloseable {
         routes.addAll(new InfoRoutes(model, json, metrics, this::isDraining).routes());
         dispatcher = new Dispatcher(options, routes, metrics, workers);
         listening = bind(epoll);
-        LOG.info("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
+        LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
     }
 
     /**

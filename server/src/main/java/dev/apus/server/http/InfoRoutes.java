@@ -27,6 +27,7 @@ final class InfoRoutes {
 
     List<Route> routes() {
         return List.of(
+                new Route("GET", "/", false, this::front),
                 new Route("GET", "/v1/models", false, this::models),
                 new Route("GET", "/v1/models/*", false, this::oneModel),
                 new Route("GET", "/health", false, this::health),
@@ -55,6 +56,16 @@ final class InfoRoutes {
                     "model_not_found",
                     0);
         }
+    }
+
+    /** What somebody sees who looks at the bare address. */
+    private void front(Exchange exchange) {
+        JsonOut out = new JsonOut().raw("{\"server\":\"apus\",\"version\":").string(version());
+        out.raw(",\"model\":").string(model.name());
+        out.raw(",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
+        exchange.respondJson(
+                200,
+                out.raw("\"/health\",\"/ready\",\"/version\",\"/metrics\"]}").toBytes());
     }
 
     private void models(Exchange exchange) {

@@ -3,6 +3,7 @@ package dev.apus.server.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -43,12 +44,14 @@ class PipedInputTest {
     @Test
     void chatAnswersPipedLines() throws Exception {
         CliProcess.Result result = new CliProcess(folder, Map.of())
-                .run("hello\n/clear\nhello\n", "chat", CliProcess.TINY, "--max-tokens", "3", "--temperature", "0");
+                .run("hello\n/help\n/clear\nhello\n", "chat", CliProcess.TINY, "--max-tokens", "3", "--temperature", "0");
         assertThat(result.err()).doesNotContain("Exception");
         assertThat(result.status()).isZero();
         // One line each, equal because the second conversation does not know of the first; no prompt signs in what a
         // program reads.
-        assertThat(result.out().lines().toList()).hasSize(2).doesNotContain("> ");
-        assertThat(result.out().lines().distinct()).hasSize(1);
+        List<String> lines = result.out().lines().toList();
+        assertThat(lines).hasSize(3).doesNotContain("> ");
+        assertThat(lines.get(1)).contains("/clear", "/exit");
+        assertThat(lines.getLast()).isEqualTo(lines.getFirst());
     }
 }

@@ -64,7 +64,9 @@ class SettingsTest {
     void anUnknownKeyIsRefused() throws IOException {
         Path file = file("prot: 9000\n");
         String said = complaint(Map.of(), 2, "serve", "--config=" + file);
-        assertThat(said).contains("unknown key 'prot'", " port, ", "max-model-len").doesNotContain("soak", "help", "version");
+        assertThat(said)
+                .contains("unknown key 'prot'", " port, ", "max-model-len")
+                .doesNotContain("soak", "help", "version");
     }
 
     @Test

@@ -64,7 +64,10 @@ class UsageTest {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             String port = String.valueOf(taken.getLocalPort());
             Outcome outcome = run("serve", NO_MODEL, "--port", port);
-            assertThat(outcome.err).singleElement().asString().contains("127.0.0.1:" + port, "in use", "stop what uses it");
+            assertThat(outcome.err)
+                    .singleElement()
+                    .asString()
+                    .contains("127.0.0.1:" + port, "in use", "stop what uses it");
             assertThat(outcome.status).isEqualTo(1);
         }
     }
@@ -97,7 +100,10 @@ class UsageTest {
     @Test
     void aContextThatTheModelHasNotIsNamedByItsOption() {
         Outcome outcome = run("run", CliProcess.TINY, "-p", "hello", "--max-model-len", "100000");
-        assertThat(outcome.err).singleElement().asString().startsWith("apus: --max-model-len is 100000, must be at most 512");
+        assertThat(outcome.err)
+                .singleElement()
+                .asString()
+                .startsWith("apus: --max-model-len is 100000, must be at most 512");
         assertThat(outcome.status).isEqualTo(1);
     }
 
@@ -110,8 +116,16 @@ class UsageTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0, 0", "123, 123", "1k, 1000", "1K, 1024", "1G, 1073741824", "512M, 536870912", "1.5GiB, 1610612736",
-        "25B, 25", "2 GB, 2147483648", "1t, 1000000000000"
+        "0, 0",
+        "123, 123",
+        "1k, 1000",
+        "1K, 1024",
+        "1G, 1073741824",
+        "512M, 536870912",
+        "1.5GiB, 1610612736",
+        "25B, 25",
+        "2 GB, 2147483648",
+        "1t, 1000000000000"
     })
     void sizesMayHaveUnits(String text, long bytes) {
         assertThat(new ByteSize().convert(text)).isEqualTo(bytes);
