@@ -49,8 +49,8 @@ sealed interface ModelRef {
     Pattern REVISION = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._/+-]{0,199}");
 
     /** A package, at the newest version or a pinned one: anything else that pip would take (addresses, options, markers) is refused. */
-    Pattern PYPI =
-            Pattern.compile("([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:==([A-Za-z0-9][A-Za-z0-9.!+_-]*))?(?:#(.+))?");
+    Pattern PYPI = Pattern.compile(
+            "([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:==([A-Za-z0-9][A-Za-z0-9.!+_-]*))?(?:#(.+))?");
 
     /** Maven coordinates with an optional classifier. */
     Pattern MAVEN = Pattern.compile("([A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z0-9_][A-Za-z0-9._-]*){2,3})(?:#(.+))?");
@@ -62,7 +62,8 @@ sealed interface ModelRef {
      */
     static ModelRef parse(String model) {
         if (model.startsWith("pypi:")) {
-            return parsePackage(Manager.PYPI, PYPI, model, "pypi:NAME or pypi:NAME==VERSION, with #path/inside behind it");
+            return parsePackage(
+                    Manager.PYPI, PYPI, model, "pypi:NAME or pypi:NAME==VERSION, with #path/inside behind it");
         }
         if (model.startsWith("mvn:")) {
             return parsePackage(

@@ -25,8 +25,9 @@ final class PackageClients {
 
     private static final Pattern COLOUR = Pattern.compile("\\e\\[[0-9;]*[A-Za-z]");
     /** What Maven says after every failure. */
-    private static final Pattern BOILERPLATE = Pattern.compile("^\\[ERROR\\]\\s*$|^\\[ERROR\\] (?:To see the full stack trace"
-            + "|Re-run Maven|For more information about the errors|\\[Help \\d+\\])");
+    private static final Pattern BOILERPLATE =
+            Pattern.compile("^\\[ERROR\\]\\s*$|^\\[ERROR\\] (?:To see the full stack trace"
+                    + "|Re-run Maven|For more information about the errors|\\[Help \\d+\\])");
 
     private final CommandRunner runner;
     private final boolean offline;

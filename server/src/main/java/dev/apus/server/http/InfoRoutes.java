@@ -62,7 +62,8 @@ final class InfoRoutes {
     private void front(Exchange exchange) {
         JsonOut out = new JsonOut().raw("{\"server\":\"apus\",\"version\":").string(version());
         out.raw(",\"model\":").string(model.name());
-        out.raw(",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
+        out.raw(
+                ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
         exchange.respondJson(
                 200,
                 out.raw("\"/health\",\"/ready\",\"/version\",\"/metrics\"]}").toBytes());

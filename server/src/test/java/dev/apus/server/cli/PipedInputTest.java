@@ -44,7 +44,14 @@ class PipedInputTest {
     @Test
     void chatAnswersPipedLines() throws Exception {
         CliProcess.Result result = new CliProcess(folder, Map.of())
-                .run("hello\n/help\n/clear\nhello\n", "chat", CliProcess.TINY, "--max-tokens", "3", "--temperature", "0");
+                .run(
+                        "hello\n/help\n/clear\nhello\n",
+                        "chat",
+                        CliProcess.TINY,
+                        "--max-tokens",
+                        "3",
+                        "--temperature",
+                        "0");
         assertThat(result.err()).doesNotContain("Exception");
         assertThat(result.status()).isZero();
         // One line each, equal because the second conversation does not know of the first; no prompt signs in what a

@@ -41,7 +41,9 @@ class WarmUpTest {
     void leavesNothingWhenItIsClosed() {
         try (LanguageModel model = open()) {
             WarmUp.start(model.served()).close();
-            assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName).doesNotContain("apus-warm-up");
+            assertThat(Thread.getAllStackTraces().keySet())
+                    .extracting(Thread::getName)
+                    .doesNotContain("apus-warm-up");
         }
     }
 }
