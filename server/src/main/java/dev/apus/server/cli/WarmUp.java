@@ -22,10 +22,13 @@ final class WarmUp implements AutoCloseable {
     private static final String ID = "apus-warm-up";
     /** On two busy cores the compiler is through after some 15 seconds. */
     private static final Duration LIMIT = Duration.ofSeconds(30);
-    /** A usual chat prompt, and enough steps for the compiler to take the loops of a single sequence as hot. */
-    private static final int PROMPT = 96;
+    /** The first prompt: a step that runs in the interpreter keeps a request waiting that comes meanwhile, so it must be short. */
+    private static final int FIRST_PROMPT = 4;
+    /** Each prompt is twice as long as the one before, up to 128 tokens: a usual chat. */
+    private static final int MAX_DOUBLINGS = 5;
 
-    private static final int ANSWER = 32;
+    /** Steps of a single sequence. */
+    private static final int ANSWER = 16;
     /** A round that takes at least this share of the one before it found nothing more to compile. */
     private static final double STEADY = 0.9;
     /** Behind everybody. */
@@ -64,10 +67,11 @@ final class WarmUp implements AutoCloseable {
                     return;
                 }
                 long took = System.nanoTime() - began;
-                if (took > last * STEADY) {
+                boolean grown = round >= MAX_DOUBLINGS;
+                if (grown && took > last * STEADY) {
                     break;
                 }
-                last = took;
+                last = grown ? took : Long.MAX_VALUE;
             }
             LOG.debug("warm after {} ms", (System.nanoTime() - start) / 1_000_000);
         } catch (InterruptedException e) {
@@ -81,7 +85,7 @@ final class WarmUp implements AutoCloseable {
     /** One request of other tokens than the rounds before, so that nothing is found in the prefix cache; whether it was let to its end. */
     private boolean answer(int round) throws InterruptedException {
         Engine engine = model.engine();
-        int length = Math.clamp(model.maxModelLength() - ANSWER, 1, PROMPT);
+        int length = Math.clamp(model.maxModelLength() - ANSWER, 1, FIRST_PROMPT << Math.min(round, MAX_DOUBLINGS));
         int[] prompt = new int[length];
         Arrays.setAll(prompt, i -> (i * 31 + round * 7 + 1) % model.vocabSize());
         SamplingParams params = SamplingParams.greedy(Math.min(ANSWER, Math.max(1, model.maxModelLength() - length)));
