@@ -51,3 +51,4 @@ make_aot "$image/runtime/bin/java" "$image/app" "$image/apus.aot" || { cat "$ima
 archive="$out/apus-$version-$os-$arch.tar.gz"
 tar -C "$out" -czf "$archive" apus
 printf '%s: %s MiB\n' "$archive" "$(( ($(wc -c <"$archive") + 1048575) / 1048576 ))"
+printf "Run it here with  %s/bin/apus serve , elsewhere after  tar -xzf %s\n" "$image" "$(basename "$archive")"

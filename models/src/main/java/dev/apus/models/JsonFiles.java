@@ -4,6 +4,7 @@ import dev.apus.loaders.CheckpointException;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -46,6 +47,9 @@ final class JsonFiles {
             return Files.readString(file);
         } catch (CharacterCodingException e) {
             throw new CheckpointException(file + " is not UTF-8 text", e);
+        } catch (NoSuchFileException e) {
+            throw new CheckpointException(
+                    file + " is missing; a model's folder needs it beside its weights: fetch the whole folder", e);
         } catch (IOException e) {
             throw new CheckpointException(file + " cannot be read: " + e.getMessage(), e);
         }

@@ -28,6 +28,10 @@ public record MemoryPlan(
     public static MemoryPlan of(Checkpoint checkpoint, EngineOptions options, Backend backend) {
         EngineOptions limits = options.forBackend(backend);
         DecoderConfig config = checkpoint.config();
+        if (limits.maxModelLen() > config.maxPositions()) {
+            throw new IllegalArgumentException("max_model_len is " + limits.maxModelLen() + ", must be at most "
+                    + config.maxPositions() + ", the positions that " + checkpoint.name() + " has");
+        }
         boolean dedicated = backend.dedicatedMemory() > 0;
         long usable = usableBytes(limits, backend);
         long weights = Decoder.weightSize(config, checkpoint.weights(), backend).bytes();

@@ -11,6 +11,7 @@ import dev.apus.kernels.StepBatch;
 import dev.apus.kernels.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.function.Supplier;
 
 /**
  * The kernels that are the same for every CPU provider: rows copied about, linear layers, sampling. What computes on activations is each
@@ -24,9 +25,10 @@ abstract class CpuKernels implements Kernels {
 
     private MemorySegment rowSegment = MemorySegment.ofArray(row);
 
-    CpuKernels(CpuPool pool) {
+    /** @param passes makes the passes over logits of one thread */
+    CpuKernels(CpuPool pool, Supplier<LogitPasses> passes) {
         this.pool = pool;
-        sampler = new CpuSampler(pool);
+        sampler = new CpuSampler(pool, passes);
     }
 
     @Override

@@ -5,6 +5,7 @@ import dev.apus.kernels.HostTensor;
 import dev.apus.kernels.SamplingBatch;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,25 +13,29 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The order is vLLM's: log-probabilities of the raw logits; allowed and banned ids; bias; penalties; then greedy, or temperature,
  * min-p, top-k, top-p and a draw. Equal logits are broken by the lowest id. A row's token is a function of its logits, its parameters,
- * its seed and its position only. A greedy row without any of the rest is one vectorised pass.
+ * its seed and its position only. A greedy row without any of the rest is one pass.
  *
  * <p>The logits are left as they are. Scratch memory is one padded row per thread and a few of its size once a row is drawn; nothing is
  * allocated per step after that. One thread at a time may sample.
  */
-public final class CpuSampler {
+final class CpuSampler {
     /** Temperatures below it are greedy, as in vLLM. */
     private static final float GREEDY = 1e-5f;
     /** Mark of a prompt token in {@link Scratch#marks}; the bits below count its occurrences in the output. */
     private static final int IN_PROMPT = 1 << 30;
 
     private final CpuPool pool;
+    private final LogitPasses[] passes;
     private final @Nullable Scratch[] scratch;
     private final CpuPool.Task task = this::samplePart;
     private @Nullable HostTensor logits;
     private @Nullable SamplingBatch batch;
 
-    public CpuSampler(CpuPool pool) {
+    /** @param passes makes the passes of one thread */
+    CpuSampler(CpuPool pool, Supplier<LogitPasses> passes) {
         this.pool = pool;
+        this.passes = new LogitPasses[pool.threads()];
+        Arrays.setAll(this.passes, i -> passes.get());
         scratch = new Scratch[pool.threads()];
     }
 
@@ -89,7 +94,7 @@ public final class CpuSampler {
                 i++) {
             long offset = 4L * rows.row[i] * vocab;
             if (isPlainGreedy(rows, i)) {
-                int id = LogitVectors.argmax(source.data(), offset, vocab);
+                int id = passes[thread].argmax(source.data(), offset, vocab);
                 rows.corrupted[i] = id < 0;
                 rows.sampledId[i] = Math.max(id, 0);
             } else {
@@ -101,7 +106,7 @@ public final class CpuSampler {
     private Scratch scratch(int thread, int vocab) {
         Scratch mine = scratch[thread];
         if (mine == null || mine.vocab != vocab) {
-            mine = new Scratch(vocab);
+            mine = new Scratch(vocab, passes[thread]);
             scratch[thread] = mine;
         }
         return mine;
@@ -119,22 +124,22 @@ public final class CpuSampler {
 
     private static void sampleRow(MemorySegment data, long offset, int vocab, SamplingBatch b, int i, Scratch s) {
         float[] values = s.values;
-        LogitVectors.load(data, offset, vocab, values);
-        b.corrupted[i] = LogitVectors.corrupted(values);
+        LogitPasses.load(data, offset, vocab, values);
+        b.corrupted[i] = s.passes.corrupted(values);
         if (b.corrupted[i]) {
             b.sampledId[i] = 0;
             return;
         }
         double logSum = 0;
         if (b.logprobs[i] >= 0) {
-            float max = values[LogitVectors.argmax(values)];
-            logSum = max + Math.log(LogitVectors.expSum(values, max, s.lanes));
+            float max = values[s.passes.argmax(values)];
+            logSum = max + Math.log(s.passes.expSum(values, max));
             topLogprobs(b, i, values, vocab, logSum, s);
         }
         int id = b.forcedId[i];
         if (id < 0) {
             adjust(values, vocab, b, i, s);
-            id = LogitVectors.argmax(values);
+            id = s.passes.argmax(values);
             if (id >= vocab || values[id] == Float.NEGATIVE_INFINITY) {
                 // Every token is banned: there is nothing to draw.
                 b.corrupted[i] = true;
@@ -155,9 +160,9 @@ public final class CpuSampler {
         }
         b.sampledId[i] = id;
         if (b.logprobs[i] >= 0) {
-            LogitVectors.load(data, offset, vocab, values);
+            LogitPasses.load(data, offset, vocab, values);
             b.sampledLogprob[i] = (float) (values[id] - logSum);
-            b.sampledRank[i] = rank(values, id);
+            b.sampledRank[i] = rank(values, id, s.passes);
         }
     }
 
@@ -179,9 +184,9 @@ public final class CpuSampler {
     }
 
     /** 1 plus the tokens that come before {@code id}: likelier, or equal and lower. */
-    private static int rank(float[] values, int id) {
+    private static int rank(float[] values, int id, LogitPasses passes) {
         float value = values[id];
-        int rank = 1 + LogitVectors.countGreater(values, value);
+        int rank = 1 + passes.countGreater(values, value);
         for (int j = 0; j < id; j++) {
             rank += values[j] == value ? 1 : 0;
         }
@@ -256,19 +261,21 @@ public final class CpuSampler {
     private static final class Scratch {
         final int vocab;
         final float[] values;
-        final float[] lanes = new float[LogitVectors.lanes()];
-        final TopTokens top = new TopTokens();
+        final LogitPasses passes;
+        final TopTokens top;
         private @Nullable TokenDraw draw;
         private int @Nullable [] marks;
 
-        Scratch(int vocab) {
+        Scratch(int vocab, LogitPasses passes) {
             this.vocab = vocab;
-            values = new float[LogitVectors.padded(vocab)];
+            this.passes = passes;
+            top = new TopTokens(passes);
+            values = new float[LogitPasses.padded(vocab)];
         }
 
         TokenDraw draw() {
             if (draw == null) {
-                draw = new TokenDraw(vocab);
+                draw = new TokenDraw(vocab, passes);
             }
             return draw;
         }

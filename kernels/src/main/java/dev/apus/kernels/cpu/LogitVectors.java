@@ -3,25 +3,17 @@ package dev.apus.kernels.cpu;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/**
- * Passes over one row of logits, vectorised. Arrays are padded with negative infinity to {@link #padded} elements, so that no pass
- * has a tail. Sums are added lane by lane in a fixed order, because the order of a vector reduction is not specified and sampling must
- * give the same token every time.
- */
-final class LogitVectors {
+/** Passes over logits with the Vector API. Sums are added lane by lane, because the order of a vector reduction is not specified. */
+final class LogitVectors implements LogitPasses {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
     private static final int LANES = SPECIES.length();
-    /** Elements whose sum {@link #expSums} reports together. */
-    static final int CHUNK = 1024;
-
     private static final float LOG2_E = 1.442695f;
     /** ln 2 in two parts (Cody and Waite): the upper has trailing zeros, so that its products are exact. */
     private static final float LN2_HI = 0x1.63p-1f;
@@ -32,15 +24,16 @@ final class LogitVectors {
     /** Below it exp is no normal float any more; taken as 0. */
     private static final float EXP_MIN = -87f;
 
-    private LogitVectors() {}
+    /** Where a sum's lanes are added. */
+    private final float[] lanes = new float[LANES];
 
-    /** Array length for {@code elements} elements: a multiple of {@link #CHUNK}, which every vector length divides. */
-    static int padded(int elements) {
-        return Math.multiplyExact((elements + CHUNK - 1) / CHUNK, CHUNK);
+    @Override
+    public int stride() {
+        return LANES;
     }
 
-    /** Index of the largest of {@code count} floats at {@code offset}, the lowest among equals; -1 if one is NaN or +infinity. */
-    static int argmax(MemorySegment data, long offset, int count) {
+    @Override
+    public int argmax(MemorySegment data, long offset, int count) {
         if (count < LANES) {
             return argmaxTail(data, offset, 0, count, -1, Float.NEGATIVE_INFINITY);
         }
@@ -98,8 +91,8 @@ final class LogitVectors {
         return false;
     }
 
-    /** Whether one of the values is NaN or +infinity. */
-    static boolean corrupted(float[] values) {
+    @Override
+    public boolean corrupted(float[] values) {
         VectorMask<Float> bad = SPECIES.maskAll(false);
         for (int i = 0; i < values.length; i += LANES) {
             FloatVector v = FloatVector.fromArray(SPECIES, values, i);
@@ -109,8 +102,8 @@ final class LogitVectors {
         return bad.anyTrue();
     }
 
-    /** Index of the largest value, the lowest among equals; the values hold no NaN. */
-    static int argmax(float[] values) {
+    @Override
+    public int argmax(float[] values) {
         FloatVector best = FloatVector.fromArray(SPECIES, values, 0);
         IntVector at = IntVector.zero(INTS);
         for (int i = LANES; i < values.length; i += LANES) {
@@ -132,63 +125,58 @@ final class LogitVectors {
         return bestId;
     }
 
-    /** {@code values *= factor}. */
-    static void scale(float[] values, float factor) {
+    @Override
+    public void scale(float[] values, float factor) {
         for (int i = 0; i < values.length; i += LANES) {
             FloatVector.fromArray(SPECIES, values, i).mul(factor).intoArray(values, i);
         }
     }
 
-    /** Sum of {@code exp(values - max)}. */
-    static double expSum(float[] values, float max, float[] lanes) {
+    @Override
+    public double expSum(float[] values, float max) {
         double sum = 0;
         for (int from = 0; from < values.length; from += CHUNK) {
-            sum += expSumChunk(values, max, from, lanes);
+            sum += expSumChunk(values, max, from);
         }
         return sum;
     }
 
-    private static double expSumChunk(float[] values, float max, int from, float[] lanes) {
+    private double expSumChunk(float[] values, float max, int from) {
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int i = from; i < from + CHUNK; i += LANES) {
             sum = sum.add(exp(FloatVector.fromArray(SPECIES, values, i).sub(max)));
         }
-        return add(sum, lanes);
+        return add(sum);
     }
 
-    /** {@code values = exp(values - max)}, with the sum of each {@link #CHUNK} in {@code sums}; returns the whole sum. */
-    static double expSums(float[] values, float max, double[] sums, float[] lanes) {
+    @Override
+    public double expSums(float[] values, float max, double[] sums) {
         double total = 0;
         for (int from = 0; from < values.length; from += CHUNK) {
-            double sum = expChunk(values, max, from, lanes);
+            double sum = expChunk(values, max, from);
             sums[from / CHUNK] = sum;
             total += sum;
         }
         return total;
     }
 
-    private static double expChunk(float[] values, float max, int from, float[] lanes) {
+    private double expChunk(float[] values, float max, int from) {
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int i = from; i < from + CHUNK; i += LANES) {
             FloatVector e = exp(FloatVector.fromArray(SPECIES, values, i).sub(max));
             e.intoArray(values, i);
             sum = sum.add(e);
         }
-        return add(sum, lanes);
+        return add(sum);
     }
 
-    private static double add(FloatVector sum, float[] lanes) {
+    private double add(FloatVector sum) {
         sum.intoArray(lanes, 0);
         double total = 0;
         for (int lane = 0; lane < LANES; lane++) {
             total += lanes[lane];
         }
         return total;
-    }
-
-    /** Length of the scratch array that sums need. */
-    static int lanes() {
-        return LANES;
     }
 
     /** exp of arguments of 0 or less: powers of two times a polynomial on [-ln2/2, ln2/2] (Cephes' expf), within 2 ulp. */
@@ -210,8 +198,8 @@ final class LogitVectors {
         return p.mul(power.reinterpretAsFloats()).blend(0f, x.compare(VectorOperators.LT, EXP_MIN));
     }
 
-    /** How many values are greater than {@code limit}. */
-    static int countGreater(float[] values, float limit) {
+    @Override
+    public int countGreater(float[] values, float limit) {
         int count = 0;
         for (int i = 0; i < values.length; i += LANES) {
             count += FloatVector.fromArray(SPECIES, values, i)
@@ -221,8 +209,8 @@ final class LogitVectors {
         return count;
     }
 
-    /** Collects the indices below {@code end} of values that are at least {@code limit}, ascending; returns how many. */
-    static int atLeast(float[] values, int end, float limit, int[] ids) {
+    @Override
+    public int atLeast(float[] values, int end, float limit, int[] ids) {
         int count = 0;
         for (int i = 0; i < end; i += LANES) {
             long mask = FloatVector.fromArray(SPECIES, values, i)
@@ -239,8 +227,8 @@ final class LogitVectors {
         return count;
     }
 
-    /** First index from {@code from} on at which a value exceeds {@code limit}, or the array's length; {@code from} is a multiple of the vector length. */
-    static int nextGreater(float[] values, int from, float limit) {
+    @Override
+    public int nextGreater(float[] values, int from, float limit) {
         int i = from;
         while (i < values.length
                 && !FloatVector.fromArray(SPECIES, values, i)
@@ -249,37 +237,5 @@ final class LogitVectors {
             i += LANES;
         }
         return i;
-    }
-
-    /** The k-th largest value (equals counted apart): a search over the ordered bit patterns, 32 counting passes whatever k is. */
-    static float kthLargest(float[] values, int k) {
-        int low = key(Float.NEGATIVE_INFINITY);
-        int high = key(Float.POSITIVE_INFINITY);
-        // Largest key such that at least k values are at least that large.
-        while (low < high) {
-            int middle = (int) (((long) low + high + 1) >> 1);
-            if (countGreater(values, Math.nextDown(fromKey(middle))) >= k) {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        return fromKey(low);
-    }
-
-    /** Maps floats to ints of the same order; its own inverse on the bits. */
-    private static int key(float value) {
-        int bits = Float.floatToRawIntBits(value);
-        return bits ^ ((bits >> 31) & Integer.MAX_VALUE);
-    }
-
-    private static float fromKey(int key) {
-        return Float.intBitsToFloat(key ^ ((key >> 31) & Integer.MAX_VALUE));
-    }
-
-    /** Copies {@code count} floats at {@code offset} and pads with negative infinity. */
-    static void load(MemorySegment data, long offset, int count, float[] values) {
-        MemorySegment.copy(data, ValueLayout.JAVA_FLOAT_UNALIGNED, offset, values, 0, count);
-        Arrays.fill(values, count, values.length, Float.NEGATIVE_INFINITY);
     }
 }

@@ -25,7 +25,7 @@ final class ScalarKernels extends CpuKernels {
     private final ScalarAttention attention = new ScalarAttention();
 
     ScalarKernels(CpuPool pool) {
-        super(pool);
+        super(pool, ScalarLogits::new);
     }
 
     private static float get(MemorySegment segment, long index) {

@@ -14,8 +14,8 @@ final class TokenDraw {
     /** Natural logarithm below the likeliest of the first threshold for top-p; doubled until the nucleus is in. */
     private static final float FIRST_DEPTH = 8;
 
-    private final TopTokens top = new TopTokens();
-    private final float[] lanes = new float[LogitVectors.lanes()];
+    private final LogitPasses passes;
+    private final TopTokens top;
     private final double[] chunkSums;
     private final int[] ids;
     /** Weight of each candidate, 0 once it is dropped. */
@@ -23,9 +23,11 @@ final class TokenDraw {
     /** Candidates as quickselect moves them. */
     private final int[] order;
 
-    TokenDraw(int vocab) {
-        int padded = LogitVectors.padded(vocab);
-        chunkSums = new double[padded / LogitVectors.CHUNK];
+    TokenDraw(int vocab, LogitPasses passes) {
+        this.passes = passes;
+        top = new TopTokens(passes);
+        int padded = LogitPasses.padded(vocab);
+        chunkSums = new double[padded / LogitPasses.CHUNK];
         ids = new int[padded];
         weights = new float[padded];
         order = new int[padded];
@@ -38,11 +40,11 @@ final class TokenDraw {
      * @param u uniform in [0, 1)
      */
     int draw(float[] logits, int vocab, float temperature, int topK, float topP, float minP, double u) {
-        LogitVectors.scale(logits, 1f / temperature);
-        float max = logits[LogitVectors.argmax(logits)];
+        passes.scale(logits, 1f / temperature);
+        float max = logits[passes.argmax(logits)];
         if (max == Float.POSITIVE_INFINITY) {
             // A temperature so small that the scaled logits overflow: greedy in effect.
-            return LogitVectors.argmax(logits);
+            return passes.argmax(logits);
         }
         boolean limited = topK > 0 && topK < vocab;
         if (!limited && minP <= 0 && topP >= 1) {
@@ -56,14 +58,14 @@ final class TokenDraw {
         int count;
         if (thresholded) {
             // Never below the likeliest, whatever rounding did to it.
-            count = LogitVectors.atLeast(logits, vocab, Math.min(threshold, max), ids);
+            count = passes.atLeast(logits, vocab, Math.min(threshold, max), ids);
             double mass = weigh(logits, count, max);
             return topP < 1 ? drawFromNucleus(logits, count, mass * topP, u) : pick(count, mass, u);
         }
-        double wanted = LogitVectors.expSum(logits, max, lanes) * topP;
+        double wanted = passes.expSum(logits, max) * topP;
         float depth = FIRST_DEPTH;
         while (true) {
-            count = LogitVectors.atLeast(logits, vocab, max - depth, ids);
+            count = passes.atLeast(logits, vocab, max - depth, ids);
             if (weigh(logits, count, max) >= wanted || count == vocab || depth == Float.POSITIVE_INFINITY) {
                 return drawFromNucleus(logits, count, wanted, u);
             }
@@ -73,20 +75,20 @@ final class TokenDraw {
 
     private float kth(float[] logits, int vocab, int k) {
         if (k > HEAP_MAX) {
-            return LogitVectors.kthLargest(logits, k);
+            return passes.kthLargest(logits, k);
         }
         top.select(logits, vocab, k);
         return top.value(k - 1);
     }
 
     private int drawFromAll(float[] logits, int vocab, float max, double u) {
-        double target = LogitVectors.expSums(logits, max, chunkSums, lanes) * u;
+        double target = passes.expSums(logits, max, chunkSums) * u;
         int chunk = 0;
         while (chunk < chunkSums.length - 1 && target >= chunkSums[chunk]) {
             target -= chunkSums[chunk++];
         }
         int last = -1;
-        for (int id = chunk * LogitVectors.CHUNK; id < Math.min(vocab, (chunk + 1) * LogitVectors.CHUNK); id++) {
+        for (int id = chunk * LogitPasses.CHUNK; id < Math.min(vocab, (chunk + 1) * LogitPasses.CHUNK); id++) {
             if (logits[id] > 0) {
                 last = id;
                 target -= logits[id];
@@ -96,7 +98,7 @@ final class TokenDraw {
             }
         }
         // Rounding left a rest: the last token that has weight, in this chunk or before it.
-        for (int id = chunk * LogitVectors.CHUNK; last < 0; id--) {
+        for (int id = chunk * LogitPasses.CHUNK; last < 0; id--) {
             if (logits[id] > 0) {
                 last = id;
             }

@@ -2,12 +2,17 @@ package dev.apus.kernels.cpu;
 
 /**
  * The k largest of a row of logits, descending, the lowest id first among equals: a heap of the k best so far, fed only with values
- * that beat its worst, which a vector compare finds. Reusable; grows to the largest k seen.
+ * that beat its worst, which a fast pass finds. Reusable; grows to the largest k seen.
  */
 final class TopTokens {
+    private final LogitPasses passes;
     private float[] value = new float[0];
     private int[] id = new int[0];
     private int size;
+
+    TopTokens(LogitPasses passes) {
+        this.passes = passes;
+    }
 
     /** Selects the {@code k} largest of {@code values[0, count)}; {@code values} is padded with negative infinity. */
     void select(float[] values, int count, int k) {
@@ -43,13 +48,13 @@ final class TopTokens {
     }
 
     private void rest(float[] values, int count, int from) {
-        int lanes = LogitVectors.lanes();
+        int stride = passes.stride();
         int i = from;
         while (i < count) {
-            if (i % lanes == 0) {
-                i = LogitVectors.nextGreater(values, i, value[0]);
+            if (i % stride == 0) {
+                i = passes.nextGreater(values, i, value[0]);
             }
-            int end = Math.min(count, i - i % lanes + lanes);
+            int end = Math.min(count, i - i % stride + stride);
             for (; i < end; i++) {
                 // An equal value has a higher id than what is in the heap: it loses.
                 if (values[i] > value[0]) {

@@ -28,7 +28,7 @@ final class VectorKernels extends CpuKernels {
 
     /** @param arena lives as long as the backend; holds scratch memory */
     VectorKernels(CpuPool pool, Arena arena) {
-        super(pool);
+        super(pool, LogitVectors::new);
         norm = new VectorNorm(pool);
         pointwise = new VectorPointwise(pool);
         rope = new VectorRope(pool);

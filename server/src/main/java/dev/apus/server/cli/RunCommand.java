@@ -1,6 +1,7 @@
 package dev.apus.server.cli;
 
 import dev.apus.scheduler.ChatMessage;
+import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.Generation;
 import dev.apus.scheduler.LanguageModel;
 import java.io.IOException;
@@ -23,6 +24,8 @@ import picocli.CommandLine.Option;
         versionProvider = Version.class,
         description = "Answer one prompt and exit; the prompt comes from --prompt, --file or stdin.")
 final class RunCommand implements Callable<Integer> {
+    private static final String REMEDY = "; give --prompt TEXT, --file FILE, or pipe one in";
+
     @Mixin
     private ModelArgs model = new ModelArgs();
 
@@ -52,9 +55,16 @@ final class RunCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        UsageException.checked(sampling::check);
+        EngineOptions options = UsageException.checked(engine::options);
+        if (prompt == null && file == null && model.isText()) {
+            // A prompt in the place of the model is a usual slip.
+            throw new UsageException(
+                    "'" + model.argument() + "' is no model; did you mean --prompt '" + model.argument() + "'?");
+        }
         String text = readPrompt();
         Path path = model.resolve();
-        try (LanguageModel loaded = LanguageModel.open(path, engine::openBackend, engine.options(), model.name());
+        try (LanguageModel loaded = LanguageModel.open(path, engine::openBackend, options, model.name());
                 Generation answer = answer(loaded, text)) {
             // Not picocli's writer: pieces must show as they come, in UTF-8 whatever the locale.
             PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
@@ -81,20 +91,28 @@ final class RunCommand implements Callable<Integer> {
 
     private String readPrompt() throws IOException {
         if (prompt != null && file != null) {
-            throw new UserException("give --prompt or --file, not both");
+            throw new UsageException("give --prompt or --file, not both");
         }
         if (prompt != null) {
-            return prompt;
+            return notEmpty(prompt, "--prompt is empty");
         }
         if (file != null) {
             if (!Files.isReadable(file)) {
                 throw new UserException("--file " + file + " is not a readable file");
             }
-            return Files.readString(file);
+            return notEmpty(Files.readString(file), "--file " + file + " is empty");
         }
         if (Terminal.interactive()) {
-            throw new UserException("no prompt: give --prompt TEXT, --file FILE, or pipe one in");
+            throw new UsageException("no prompt" + REMEDY);
         }
-        return new String(System.in.readAllBytes(), StandardCharsets.UTF_8).strip();
+        String piped = new String(System.in.readAllBytes(), StandardCharsets.UTF_8).strip();
+        return notEmpty(piped, "no prompt: standard input is empty");
+    }
+
+    private static String notEmpty(String text, String otherwise) {
+        if (text.isBlank()) {
+            throw new UsageException(otherwise + REMEDY);
+        }
+        return text;
     }
 }

@@ -23,8 +23,21 @@ final class SamplingArgs {
     @Option(names = "--max-tokens", paramLabel = "N", description = "Most tokens of an answer.")
     private @Nullable Integer maxTokens;
 
+    /**
+     * Whether the values are in range.
+     *
+     * @return what they make of the usual defaults
+     * @throws IllegalArgumentException naming the one that is not
+     */
+    SamplingParams check() {
+        return apply(new SamplingParamsBuilder());
+    }
+
     SamplingParams params(LanguageModel model) {
-        SamplingParamsBuilder params = model.params();
+        return apply(model.params());
+    }
+
+    private SamplingParams apply(SamplingParamsBuilder params) {
         if (temperature != null) {
             params.temperature(temperature);
         }

@@ -1,5 +1,6 @@
 package dev.apus.server.cli;
 
+import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
@@ -70,6 +71,13 @@ final class ServeCommand implements Callable<Integer> {
     private List<String> allowedHosts = List.of();
 
     @Option(
+            names = "--allowed-origins",
+            paramLabel = "ORIGIN",
+            split = ",",
+            description = "Origins whose web pages may call the server (CORS); * for all. Default: none")
+    private Set<String> allowedOrigins = Set.of();
+
+    @Option(
             names = "--shutdown-timeout",
             paramLabel = "SECONDS",
             defaultValue = "30",
@@ -82,26 +90,25 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
+        // What can be wrong with the command line is found before a model is fetched and loaded.
+        HttpOptions http = UsageException.checked(this::httpOptions);
+        EngineOptions options = UsageException.checked(engine::options);
+        HttpServer.checkAddress(http);
         Path path = model.resolve();
         LanguageModel loaded = LanguageModel.open(
-                path, engine::openBackend, engine.options(), servedModelName == null ? model.name() : servedModelName);
+                path, engine::openBackend, options, servedModelName == null ? model.name() : servedModelName);
         HttpServer server;
         try {
-            server = HttpServer.start(
-                    loaded.served(),
-                    HttpOptions.builder()
-                            .host(host)
-                            .port(port)
-                            .maxConnections(maxConnections)
-                            .allowedHosts(Set.copyOf(allowedHosts))
-                            .build());
+            server = HttpServer.start(loaded.served(), http);
         } catch (RuntimeException e) {
             loaded.close();
             throw e;
         }
+        WarmUp warmUp = WarmUp.start(loaded.served());
         CountDownLatch stopped = new CountDownLatch(1);
         Thread hook = Thread.ofPlatform().name("apus-shutdown").unstarted(() -> {
             LOG.info("stopping: running requests have {} s to finish", shutdownTimeout);
+            warmUp.close();
             server.shutdown(Duration.ofSeconds(shutdownTimeout));
             loaded.close();
             LOG.info("stopped");
@@ -113,6 +120,19 @@ final class ServeCommand implements Callable<Integer> {
         announce(loaded, server);
         stopped.await();
         return 0;
+    }
+
+    private HttpOptions httpOptions() {
+        if (shutdownTimeout < 0) {
+            throw new UsageException("--shutdown-timeout is " + shutdownTimeout + ", must be 0 or more");
+        }
+        return HttpOptions.builder()
+                .host(host)
+                .port(port)
+                .maxConnections(maxConnections)
+                .allowedHosts(Set.copyOf(allowedHosts))
+                .allowedOrigins(allowedOrigins)
+                .build();
     }
 
     private void announce(LanguageModel loaded, HttpServer server) {
@@ -127,7 +147,7 @@ final class ServeCommand implements Callable<Integer> {
                 sinceStart);
         LOG.info(
                 "try: curl -N {}/v1/chat/completions -H 'Content-Type: application/json' -d"
-                        + " '{\"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'",
+                        + " '{\"stream\": true, \"temperature\": 0, \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'",
                 url);
     }
 }

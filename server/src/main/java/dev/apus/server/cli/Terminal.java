@@ -3,7 +3,7 @@ package dev.apus.server.cli;
 import java.io.Console;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
-import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** What standard input is connected to. */
 final class Terminal {
@@ -11,15 +11,19 @@ final class Terminal {
 
     /** Whether a person types. */
     static boolean interactive() {
-        return console().isTerminal();
+        Console console = console();
+        return console != null && console.isTerminal();
     }
 
     /** The terminal's own encoding; UTF-8 for pipes and files. */
     static Charset charset() {
-        return interactive() ? console().charset() : StandardCharsets.UTF_8;
+        Console console = console();
+        return console != null && console.isTerminal() ? console.charset() : StandardCharsets.UTF_8;
     }
 
-    private static Console console() {
-        return Objects.requireNonNull(System.console(), "a JDK since 22 always has a console");
+    /** JDK 22 to 24 have a console always, which may be no terminal; JDK 25 has none again where a stream is redirected. */
+    @SuppressWarnings("SystemConsoleNull")
+    private static @Nullable Console console() {
+        return System.console();
     }
 }

@@ -1,7 +1,7 @@
 package dev.apus.server.cli;
 
 /** Something that the user can mend; the message is all that is printed. */
-final class UserException extends RuntimeException {
+sealed class UserException extends RuntimeException permits UsageException {
     private static final long serialVersionUID = 1L;
 
     UserException(String message) {

@@ -99,16 +99,25 @@ public final class HttpServer implements AutoCloseable {
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining).routes());
         dispatcher = new Dispatcher(options, routes, metrics, inFlight, workers);
         listening = bind(epoll);
-        LOG.info("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
+        LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
     }
 
     /**
      * Starts to listen.
      *
-     * @throws IllegalStateException if the address cannot be listened on; the message says why and what to do
+     * @throws ListenException if the address cannot be listened on; the message says why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options) {
         return new HttpServer(model, options);
+    }
+
+    /**
+     * Whether {@link #start} could listen now: asked before a model is loaded for nothing.
+     *
+     * @throws ListenException if the address cannot be listened on; the message says why and what to do
+     */
+    public static void checkAddress(HttpOptions options) {
+        ListenAddress.check(options.host(), options.port());
     }
 
     /** The TCP port that it listens on. */
@@ -172,15 +181,11 @@ public final class HttpServer implements AutoCloseable {
                 .childHandler(new Connections());
         ChannelFuture bound = bootstrap.bind(options.host(), options.port()).awaitUninterruptibly();
         if (!bound.isSuccess()) {
-            Throwable cause = bound.cause();
             loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
             workers.shutdownNow();
             encoder.close();
             metrics.close();
-            throw new IllegalStateException(
-                    "cannot listen on " + options.host() + ":" + options.port() + ": " + cause.getMessage()
-                            + "; stop what uses the port, or choose another host or port (port 0 takes a free one)",
-                    cause);
+            throw ListenAddress.failure(options.host(), options.port(), bound.cause());
         }
         return bound.channel();
     }

@@ -35,6 +35,7 @@ final class InfoRoutes {
 
     List<Route> routes() {
         return List.of(
+                new Route("GET", "/", Kind.ORDINARY, this::front),
                 new Route("GET", "/v1/models", Kind.ORDINARY, this::models),
                 new Route("GET", "/v1/models/*", Kind.ORDINARY, this::oneModel),
                 new Route("GET", "/health", Kind.PROBE, this::health),
@@ -63,6 +64,17 @@ final class InfoRoutes {
                     "model_not_found",
                     0);
         }
+    }
+
+    /** What somebody sees who looks at the bare address. */
+    private void front(Exchange exchange) {
+        JsonOut out = new JsonOut().raw("{\"server\":\"apus\",\"version\":").string(version());
+        out.raw(",\"model\":").string(model.name());
+        out.raw(
+                ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
+        exchange.respondJson(
+                200,
+                out.raw("\"/health\",\"/ready\",\"/version\",\"/metrics\"]}").toBytes());
     }
 
     private void models(Exchange exchange) {

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -22,6 +24,15 @@ class SettingsTest {
                         Main.commands("").getSubcommands().get("serve"))
                 .getCommandSpec();
         return String.valueOf(settings.defaultValue(serve.findOption(option)));
+    }
+
+    /** What a command line that ends with {@code status} says on standard error. */
+    private static String complaint(Map<String, String> environment, int status, String... arguments) {
+        StringWriter err = new StringWriter();
+        assertThat(Main.run(environment, new PrintWriter(new StringWriter()), new PrintWriter(err, true), arguments))
+                .as("%s", err)
+                .isEqualTo(status);
+        return err.toString();
     }
 
     private Path file(String yaml) throws IOException {
@@ -52,10 +63,34 @@ class SettingsTest {
     @Test
     void anUnknownKeyIsRefused() throws IOException {
         Path file = file("prot: 9000\n");
-        Settings settings = Settings.read(Map.of(), "serve", "--config=" + file);
-        assertThatThrownBy(() -> settings.checkKeys(Main.commands("")))
-                .hasMessageContaining("unknown key 'prot'")
-                .hasMessageContaining("port");
+        String said = complaint(Map.of(), 2, "serve", "--config=" + file);
+        assertThat(said)
+                .contains("unknown key 'prot'", " port, ", "max-model-len")
+                .doesNotContain("soak", "help", "version");
+    }
+
+    @Test
+    void aMissingFileIsSaidToBeMissing() {
+        String said = complaint(Map.of(), 2, "serve", "--config", "/nope.yml");
+        assertThat(said).isEqualToIgnoringNewLines("apus: --config /nope.yml: there is no such file");
+    }
+
+    @Test
+    void anUnknownVariableIsWarnedOf() {
+        String said = complaint(
+                Map.of("APUS_PROT", "1", "APUS_LOG_LEVEL", "INFO", "APUS_SHUTDOWN_TIMEOUT", "3"), 0, "run", "--help");
+        assertThat(said.lines()).singleElement().asString().contains("warning", "APUS_PROT", "did you mean APUS_PORT?");
+    }
+
+    @Test
+    void aRefusedValueTellsWhereItIsFrom() throws IOException {
+        assertThat(complaint(Map.of("APUS_PORT", "xyz"), 2, "serve")).contains("'xyz'", "the environment: APUS_PORT");
+        Path file = file("port: abc\n");
+        assertThat(complaint(Map.of(), 2, "serve", "--config", file.toString()))
+                .contains("'abc'", "from " + file + ": port");
+        assertThat(complaint(Map.of("APUS_PORT", "1"), 2, "serve", "--port=80x"))
+                .contains("'80x'")
+                .doesNotContain("APUS_PORT");
     }
 
     @Test
