@@ -204,7 +204,7 @@ class LocalEngineTest {
 
     @Test
     void takesRequestsThatBelongTogetherAllOrNone() {
-        start(64, EngineOptions.defaults().withMaxNumSeqs(2).withMaxWaiting(3));
+        start(64, TestOptions.cpu().maxNumSeqs(2).maxWaiting(3).build());
         runner.stepwise();
         List<Recorder> recorders = new ArrayList<>();
         for (int i = 0; i < 2; i++) {

@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.apus.kernels.DType;
 import dev.apus.kernels.HostTensor;
 import dev.apus.kernels.SamplingBatch;
-import dev.apus.kernels.cpu.CpuPool;
-import dev.apus.kernels.cpu.CpuSampler;
+import dev.apus.kernels.cpu.CpuBackend;
+import dev.apus.kernels.cpu.CpuOptions;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -130,7 +130,7 @@ class SamplingKernelsTest {
     @ValueSource(ints = {7, 300, 1001, 32000, 151936})
     void whatIsNotDrawnEqualsTheCpus(int vocab) {
         try (Arena arena = Arena.ofConfined();
-                CpuPool pool = new CpuPool(1)) {
+                CpuBackend oracle = CpuBackend.create(new CpuOptions(CpuOptions.Provider.SCALAR, 1))) {
             HostTensor logits = logits(arena, 6, vocab);
             SamplingBatch batch = adjusted(6, vocab);
             onDevice(logits, sampling -> sampling.sample(batch));
@@ -142,7 +142,7 @@ class SamplingKernelsTest {
                     .map(t -> t == null ? new int[0] : t.clone())
                     .toArray(int[][]::new);
 
-            new CpuSampler(pool).sample(logits, batch);
+            oracle.kernels().sample(logits, batch);
 
             assertThat(sampled).isEqualTo(batch.sampledId);
             assertThat(corrupted).isEqualTo(batch.corrupted);

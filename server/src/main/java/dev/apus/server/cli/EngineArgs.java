@@ -73,8 +73,9 @@ final class EngineArgs {
             paramLabel = "BYTES",
             defaultValue = "0",
             converter = ByteSize.class,
-            description = "Size of the KV cache, as 1G or 512M. Default: on a CPU a quarter of the free memory, at most 1 GiB; on CUDA"
-                    + " what --gpu-memory-utilization leaves")
+            description =
+                    "Size of the KV cache, as 1G or 512M. Default: on a CPU a quarter of the free memory, at most 1 GiB; on CUDA"
+                            + " what --gpu-memory-utilization leaves")
     private long kvCacheMemoryBytes;
 
     @Option(
