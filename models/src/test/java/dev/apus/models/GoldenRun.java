@@ -57,7 +57,7 @@ final class GoldenRun {
             }
         }
         float[] last = logits[logits.length - 1];
-        float allowed = device.tolerance(tolerance, largest(golden.lastLogits()));
+        float allowed = device.tolerance(what.split(",", 2)[0], tolerance, largest(golden.lastLogits()));
         assertClose(what + ": last logits", last, golden.lastLogits(), allowed);
         float[] logprobs = new float[golden.promptLogprobs().length];
         for (int i = 0; i < logprobs.length; i++) {

@@ -1,7 +1,9 @@
 package dev.apus.scheduler;
 
+import dev.apus.kernels.ApusException;
+
 /** The engine could not finish a generation. */
-public final class GenerationException extends RuntimeException {
+public final class GenerationException extends ApusException {
     private static final long serialVersionUID = 1L;
 
     private final boolean retryable;

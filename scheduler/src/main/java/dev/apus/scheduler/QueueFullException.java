@@ -1,7 +1,9 @@
 package dev.apus.scheduler;
 
+import dev.apus.kernels.ApusException;
+
 /** The waiting queue is at its limit: the client should try again after {@link #retryAfterSeconds}. */
-public final class QueueFullException extends RuntimeException {
+public final class QueueFullException extends ApusException {
     private static final long serialVersionUID = 1L;
 
     private final int retryAfterSeconds;

@@ -7,9 +7,6 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentMap;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Locks named by files, between the threads of this process and between processes, so that nothing is fetched twice at once. The
@@ -18,8 +15,6 @@ import java.util.concurrent.locks.ReentrantLock;
 final class FileLocks {
     /** How soon a lock that another process gave up is noticed: no time beside a download, and hardly a system call. */
     private static final long POLL_MILLIS = 50;
-
-    private final ConcurrentMap<Path, ReentrantLock> threads = new ConcurrentHashMap<>();
 
     /** A lock that is held; {@link #close} gives it back. */
     interface Held extends AutoCloseable {
@@ -34,40 +29,27 @@ final class FileLocks {
      */
     Held acquire(Path file) throws IOException, InterruptedException {
         Path path = file.toAbsolutePath().normalize();
-        ReentrantLock lock = threads.computeIfAbsent(path, p -> new ReentrantLock());
-        lock.lockInterruptibly();
+        Files.createDirectories(path.getParent());
+        FileChannel channel = FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         try {
-            Files.createDirectories(path.getParent());
-            FileChannel channel = FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-            try {
-                FileLock held = poll(channel);
-                return () -> {
-                    try (channel) {
-                        held.release();
-                    } finally {
-                        lock.unlock();
-                    }
-                };
-            } catch (IOException | InterruptedException | RuntimeException e) {
-                channel.close();
-                throw e;
-            }
+            poll(channel);
+            return channel::close;
         } catch (IOException | InterruptedException | RuntimeException e) {
-            lock.unlock();
+            channel.close();
             throw e;
         }
     }
 
-    /** By polling: a blocking wait would fail at once against another {@link FileLocks} of this JVM, and would pin its thread. */
-    private static FileLock poll(FileChannel channel) throws IOException, InterruptedException {
+    /** By polling: a blocking wait would fail at once against another thread of this JVM, and would pin its own. */
+    private static void poll(FileChannel channel) throws IOException, InterruptedException {
         while (true) {
             try {
                 FileLock lock = channel.tryLock();
                 if (lock != null) {
-                    return lock;
+                    return;
                 }
             } catch (OverlappingFileLockException e) {
-                // held by another instance in this JVM, which is waited for like another process
+                // held by another thread of this JVM, which is waited for like another process
             }
             Thread.sleep(POLL_MILLIS);
         }

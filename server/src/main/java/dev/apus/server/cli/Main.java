@@ -1,6 +1,6 @@
 package dev.apus.server.cli;
 
-import dev.apus.loaders.CheckpointException;
+import dev.apus.kernels.ApusException;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -145,10 +145,8 @@ public final class Main implements Runnable {
 
     private static int failed(Exception e, CommandLine command) {
         PrintWriter err = command.getErr();
-        boolean expected = e instanceof UserException
-                || e instanceof CheckpointException
-                || e instanceof IllegalArgumentException
-                || e.getClass().getName().startsWith("dev.apus.");
+        // Option records refuse values with the plain IllegalArgumentException.
+        boolean expected = e instanceof ApusException || e instanceof IllegalArgumentException;
         if (System.getenv("APUS_DEBUG") != null || !expected) {
             e.printStackTrace(err);
         } else {

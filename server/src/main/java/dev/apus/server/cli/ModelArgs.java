@@ -1,11 +1,13 @@
 package dev.apus.server.cli;
 
+import dev.apus.loaders.CheckpointException;
 import dev.apus.models.hub.ConsoleProgress;
 import dev.apus.models.hub.HubKind;
 import dev.apus.models.hub.HubOptions;
 import dev.apus.models.hub.ModelHub;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -52,6 +54,36 @@ final class ModelArgs {
         return Files.exists(path)
                 ? path.toAbsolutePath().normalize().getFileName().toString().replaceFirst("\\.(gguf|safetensors)$", "")
                 : model;
+    }
+
+    /**
+     * Opens what {@link #resolve} found.
+     *
+     * @throws UserException if its files are damaged and were fetched: the next start would find the same ones
+     */
+    <T> T open(Path path, Function<Path, T> opener) {
+        try {
+            return opener.apply(path);
+        } catch (CheckpointException e) {
+            if (Files.exists(Path.of(model))) {
+                throw e;
+            }
+            throw new UserException(
+                    e.getMessage() + "; it lies in a cache: if it is damaged, delete " + fetched(path)
+                            + " and run this again, which fetches it anew",
+                    e);
+        }
+    }
+
+    /** The folder of the cache that holds all of the model: of a hub's snapshots the repository, which has the files themselves. */
+    private static Path fetched(Path path) {
+        for (Path at = path; at != null; at = at.getParent()) {
+            Path name = at.getFileName();
+            if (name != null && name.toString().startsWith("models--")) {
+                return at;
+            }
+        }
+        return path;
     }
 
     /** Finds the model, fetching it if need be, with progress on stderr. */

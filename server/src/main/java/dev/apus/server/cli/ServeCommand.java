@@ -95,8 +95,10 @@ final class ServeCommand implements Callable<Integer> {
         EngineOptions options = UsageException.checked(engine::options);
         HttpServer.checkAddress(http);
         Path path = model.resolve();
-        LanguageModel loaded = LanguageModel.open(
-                path, engine::openBackend, options, servedModelName == null ? model.name() : servedModelName);
+        LanguageModel loaded = model.open(
+                path,
+                p -> LanguageModel.open(
+                        p, engine::openBackend, options, servedModelName == null ? model.name() : servedModelName));
         HttpServer server;
         try {
             server = HttpServer.start(loaded.served(), http);

@@ -2,7 +2,9 @@ package dev.apus.server.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -60,5 +62,20 @@ class PipedInputTest {
         assertThat(lines).hasSize(3).doesNotContain("> ");
         assertThat(lines.get(1)).contains("/clear", "/exit");
         assertThat(lines.getLast()).isEqualTo(lines.getFirst());
+    }
+
+    @Test
+    void aDamagedFileOfACacheIsToldHowToMend() throws Exception {
+        Path cached = folder.resolve("packages/pypi/p/1/gguf/_/m.gguf");
+        Files.createDirectories(cached.getParent());
+        byte[] whole = Files.readAllBytes(Path.of(CliProcess.TINY));
+        Files.write(cached, Arrays.copyOf(whole, whole.length / 2));
+        Files.writeString(folder.resolve("packages/pypi/p/1/models.txt"), "m.gguf\n");
+        CliProcess.Result result = new CliProcess(folder, Map.of()).run("", "run", "pypi:p==1", "-p", "hello");
+        assertThat(result.err().lines())
+                .singleElement()
+                .asString()
+                .contains("delete " + cached + " and run this again");
+        assertThat(result.status()).isEqualTo(1);
     }
 }
