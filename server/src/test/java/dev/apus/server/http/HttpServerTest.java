@@ -119,6 +119,13 @@ class HttpServerTest {
     }
 
     @Test
+    void theBareAddressTellsWhatThereIs() throws Exception {
+        HttpResponse<String> front = get("/");
+        assertThat(front.statusCode()).isEqualTo(200);
+        assertThat(front.body()).contains("\"server\":\"apus\"", "/v1/chat/completions", "/metrics");
+    }
+
+    @Test
     void drainsBeforeItEnds() throws Exception {
         assertThat(get("/ready").statusCode()).isEqualTo(200);
         server.beginShutdown();
