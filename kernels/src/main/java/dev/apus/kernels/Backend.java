@@ -37,12 +37,12 @@ public interface Backend extends AutoCloseable {
     Linear linear(List<HostTensor> parts, @Nullable HostTensor bias);
 
     /**
-     * Bytes of device memory that {@link #linear} takes for {@code [out, in]} weights that a checkpoint holds as {@code source}, without a
-     * bias; the plan of a model's memory relies on it.
+     * Bytes of device memory that {@link #linear} takes for a part {@code [out, in]} that a checkpoint holds as {@code source}, without a
+     * bias: exactly the part's share of {@link Linear#byteSize}, for the plan of a model's memory relies on it.
+     *
+     * @throws IllegalArgumentException if the format is not supported
      */
-    default long linearBytes(DType source, long out, long in) {
-        return source.byteSize(Math.multiplyExact(out, in));
-    }
+    long linearBytes(DType source, long out, long in);
 
     /** Bytes that a block of {@link #kvCache} takes, all layers: more than {@link KvLayout#bytesPerBlock} where a device pads. */
     default long kvBlockBytes(KvLayout layout) {

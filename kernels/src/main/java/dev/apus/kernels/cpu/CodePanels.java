@@ -30,6 +30,9 @@ final class CodePanels extends Panels {
     private final boolean halves;
     private final int intsPerGroup;
     private final int groups;
+    /** Bytes of a group: line and codes. */
+    private final long blockBytes;
+
     private final MemorySegment blocks;
 
     /**
@@ -45,24 +48,35 @@ final class CodePanels extends Panels {
         wide = bits > 4;
         intsPerGroup = group / perInt();
         groups = inFeatures / group;
-        blocks = NativeMemory.allocate(arena, (long) panels() * groups * blockBytes());
+        blockBytes = lineBytes(halves) + intsPerGroup * ROW;
+        blocks = NativeMemory.allocate(arena, bytes(type, rows, inFeatures, halves));
+    }
+
+    /** Bytes that the constructor reserves: per panel and group the line and the codes. */
+    static long bytes(DType type, int rows, int inFeatures, boolean halves) {
+        int group = BlockCodes.group(type);
+        long groupBytes = lineBytes(halves) + group * fieldBits(BlockCodes.codeBits(type)) / 32 * ROW;
+        return (long) count(rows) * (inFeatures / group) * groupBytes;
+    }
+
+    private static int fieldBits(int codeBits) {
+        return codeBits > 4 ? 8 : 4;
     }
 
     private int fieldBits() {
-        return wide ? 8 : 4;
+        return fieldBits(bits);
     }
 
     private int perInt() {
         return 32 / fieldBits();
     }
 
-    private long lineBytes() {
+    private static long lineBytes(boolean halves) {
         return halves ? ROW : 2 * ROW;
     }
 
-    /** Bytes of a group: line and codes. */
-    private long blockBytes() {
-        return lineBytes() + intsPerGroup * ROW;
+    private long lineBytes() {
+        return lineBytes(halves);
     }
 
     /** Bits of a mantissa that a field at its top covers. */
@@ -71,7 +85,7 @@ final class CodePanels extends Panels {
     }
 
     private long block(int panel, int group) {
-        return ((long) panel * groups + group) * blockBytes();
+        return ((long) panel * groups + group) * blockBytes;
     }
 
     /** Stores a group's scale and offset; false if they must be kept as floats and these panels keep halves. */

@@ -118,10 +118,7 @@ public final class CpuBackend implements Backend {
             if (part.rank() != 2 || part.dim(1) != parts.getFirst().dim(1)) {
                 throw new IllegalArgumentException("parts of a linear layer must be matrices of one width: " + parts);
             }
-            if (!Dequantizer.supports(part.dtype())) {
-                throw new IllegalArgumentException("weights of type " + part.dtype()
-                        + " are not supported; F32, F16, BF16 and GGUF's Q4_0 to Q8_0, Q2_K to Q6_K and IQ4 are");
-            }
+            requireSupported(part.dtype());
             outFeatures += part.dim(0);
         }
         if (bias != null && (bias.dtype() != DType.F32 || bias.elements() != outFeatures)) {
@@ -130,6 +127,22 @@ public final class CpuBackend implements Backend {
         return scratch.length == 0
                 ? new ScalarLinear(parts, bias, arena)
                 : new VectorLinear(parts, bias, scratch, pool, arena);
+    }
+
+    private static void requireSupported(DType type) {
+        if (!Dequantizer.supports(type)) {
+            throw new IllegalArgumentException("weights of type " + type
+                    + " are not supported; F32, F16, BF16 and GGUF's Q4_0 to Q8_0, Q2_K to Q6_K and IQ4 are");
+        }
+    }
+
+    /** Scalar kernels keep the file's bytes, vector kernels repack: block formats of few bits take up to three times theirs. */
+    @Override
+    public long linearBytes(DType source, long out, long in) {
+        requireSupported(source);
+        return scratch.length == 0
+                ? source.byteSize(Math.multiplyExact(out, in))
+                : PanelPacker.bytes(source, Math.toIntExact(out), Math.toIntExact(in));
     }
 
     @Override

@@ -18,7 +18,12 @@ final class FloatPanels extends Panels {
     /** Reserves zeroed panels for {@link PanelPacker} to fill. */
     FloatPanels(int rows, int inFeatures, Arena arena) {
         super(rows, inFeatures);
-        data = NativeMemory.allocate(arena, (long) panels() * inFeatures * ROW);
+        data = NativeMemory.allocate(arena, bytes(rows, inFeatures));
+    }
+
+    /** Bytes that the constructor reserves. */
+    static long bytes(int rows, int inFeatures) {
+        return (long) count(rows) * inFeatures * ROW;
     }
 
     void put(int row, int input, float value) {

@@ -31,7 +31,12 @@ final class HalfPanels extends Panels {
     HalfPanels(DType type, int rows, int inFeatures, Arena arena) {
         super(rows, inFeatures);
         brain = type == DType.BF16;
-        data = NativeMemory.allocate(arena, (long) panels() * inFeatures / 2 * ROW);
+        data = NativeMemory.allocate(arena, bytes(rows, inFeatures));
+    }
+
+    /** Bytes that the constructor reserves. */
+    static long bytes(int rows, int inFeatures) {
+        return (long) count(rows) * inFeatures / 2 * ROW;
     }
 
     /** Stores the bits of inputs {@code 2 pair} and {@code 2 pair + 1}; false if a value is not finite and the format is F16. */

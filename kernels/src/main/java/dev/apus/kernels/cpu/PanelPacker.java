@@ -31,7 +31,7 @@ final class PanelPacker {
         if (BlockCodes.supports(type)) {
             return codes(source, rows, in, pool, arena);
         }
-        if (type != DType.F32 && in % 2 == 0) {
+        if (isPaired(type, in)) {
             HalfPanels target = new HalfPanels(type, rows, in, arena);
             if (copyAll(rows, pool, (from, to) -> copyHalves(source, target, from, to))) {
                 return target;
@@ -42,9 +42,28 @@ final class PanelPacker {
         return target;
     }
 
+    /**
+     * Bytes of the panels that {@link #pack} makes of a matrix, as long as its F16 values and its blocks' scales are finite and fit halves.
+     * No sane checkpoint has others; a matrix that does is kept wider.
+     */
+    static long bytes(DType type, int rows, int in) {
+        if (BlockCodes.supports(type)) {
+            return CodePanels.bytes(type, rows, in, triesHalves(type));
+        }
+        return isPaired(type, in) ? HalfPanels.bytes(rows, in) : FloatPanels.bytes(rows, in);
+    }
+
+    private static boolean isPaired(DType type, int in) {
+        return type != DType.F32 && in % 2 == 0;
+    }
+
+    /** Blocks of 32 store halves; the products of super-blocks of 256 need more bits. */
+    private static boolean triesHalves(DType type) {
+        return type.blockSize() == CodePanels.HALF_GROUP;
+    }
+
     private static Panels codes(HostTensor source, int rows, int in, CpuPool pool, Arena arena) {
-        // Blocks of 32 store halves; the products of super-blocks of 256 need more bits.
-        if (source.dtype().blockSize() == CodePanels.HALF_GROUP) {
+        if (triesHalves(source.dtype())) {
             CodePanels target = new CodePanels(source.dtype(), rows, in, true, arena);
             if (copyAll(rows, pool, (from, to) -> copyCodes(source, target, from, to))) {
                 return target;

@@ -155,6 +155,47 @@ class VectorLinearTest {
         }
     }
 
+    /** The plan of a model's memory counts on it: part by part, with both providers, whole and ragged panels, odd widths. */
+    @ParameterizedTest
+    @EnumSource(
+            names = {
+                "F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
+                "IQ4_NL", "IQ4_XS"
+            })
+    void takesTheBytesThatWerePlanned(DType type) {
+        int[] widths = type.isBlocked() ? new int[] {1, 3} : new int[] {1, 2, 33, 130};
+        for (CpuOptions.Provider provider : List.of(CpuOptions.Provider.SCALAR, CpuOptions.Provider.VECTOR)) {
+            try (CpuBackend backend = CpuBackend.create(new CpuOptions(provider, 1))) {
+                for (int width : widths) {
+                    int in = width * type.blockSize();
+                    for (int out : new int[] {0, 1, 31, 32, 33, 96}) {
+                        HostTensor first = weights(backend, type, out, in, new Random(out));
+                        HostTensor second = weights(backend, DType.F32, 5, in, new Random(in));
+                        HostTensor bias = (HostTensor) backend.allocate(DType.F32, out + 5);
+                        long planned = backend.linearBytes(type, out, in) + backend.linearBytes(DType.F32, 5, in);
+                        assertThat(backend.linear(List.of(first, second), bias).byteSize())
+                                .as("%s [%d, %d] with %s kernels", type, out, in, provider)
+                                .isEqualTo(planned + 4L * (out + 5));
+                    }
+                }
+            }
+        }
+    }
+
+    /** What repacking costs, as docs and sizing tables have it. */
+    @Test
+    void repackedFormatsGrowByTheseFactors() {
+        try (CpuBackend backend = open(1)) {
+            DType[] types = {DType.Q8_0, DType.Q4_0, DType.Q4_K, DType.Q6_K, DType.Q2_K, DType.BF16};
+            double[] factors = {36 / 34.0, 20 / 18.0, 192 / 144.0, 384 / 210.0, 256 / 84.0, 1};
+            for (int i = 0; i < types.length; i++) {
+                assertThat(backend.linearBytes(types[i], 64, 512) / (double) types[i].byteSize(64 * 512))
+                        .as("%s", types[i])
+                        .isEqualTo(factors[i]);
+            }
+        }
+    }
+
     @ParameterizedTest
     @EnumSource(names = {"F32", "F16", "BF16"})
     void takesAnyWidth(DType type) {
