@@ -4,6 +4,7 @@ import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
+import dev.apus.server.http.ListenException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -93,7 +94,7 @@ final class ServeCommand implements Callable<Integer> {
         // What can be wrong with the command line is found before a model is fetched and loaded.
         HttpOptions http = UsageException.checked(this::httpOptions);
         EngineOptions options = UsageException.checked(engine::options);
-        HttpServer.checkAddress(http);
+        checkAddress(http);
         Path path = model.resolve();
         LanguageModel loaded = model.open(
                 path,
@@ -102,6 +103,10 @@ final class ServeCommand implements Callable<Integer> {
         HttpServer server;
         try {
             server = HttpServer.start(loaded.served(), http);
+        } catch (ListenException e) {
+            // Taken while the model was loaded.
+            loaded.close();
+            throw new UserException(String.valueOf(e.getMessage()), e);
         } catch (RuntimeException e) {
             loaded.close();
             throw e;
@@ -122,6 +127,14 @@ final class ServeCommand implements Callable<Integer> {
         announce(loaded, server);
         stopped.await();
         return 0;
+    }
+
+    private static void checkAddress(HttpOptions http) {
+        try {
+            HttpServer.checkAddress(http);
+        } catch (ListenException e) {
+            throw new UserException(String.valueOf(e.getMessage()), e);
+        }
     }
 
     private HttpOptions httpOptions() {
