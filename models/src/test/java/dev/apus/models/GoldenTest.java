@@ -9,11 +9,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every recorded model agrees with the reference implementation, whole and chunked, on every device of this run. */
+@Tag("gpu")
 final class GoldenTest {
     /** Of the issue: float32 on both sides, summed in different orders. */
     private static final float TOLERANCE = 1e-3f;

@@ -70,18 +70,20 @@ final class MiniDecoder {
             }
             rope = new RopeTable(backend.upload(tensor(arena, angles, POSITIONS, 16)), 16, false);
         }
-        x = backend.allocate(DType.F32, maxTokens, HIDDEN);
-        normed = backend.allocate(DType.F32, maxTokens, HIDDEN);
-        projected = backend.allocate(DType.F32, maxTokens, 128);
-        attended = backend.allocate(DType.F32, maxTokens, HIDDEN);
-        wide = backend.allocate(DType.F32, maxTokens, 2L * MLP);
-        inner = backend.allocate(DType.F32, maxTokens, MLP);
-        last = backend.allocate(DType.F32, maxLogitRows, HIDDEN);
+        DType type = backend.activationType();
+        x = backend.allocate(type, maxTokens, HIDDEN);
+        normed = backend.allocate(type, maxTokens, HIDDEN);
+        projected = backend.allocate(type, maxTokens, 128);
+        attended = backend.allocate(type, maxTokens, HIDDEN);
+        wide = backend.allocate(type, maxTokens, 2L * MLP);
+        inner = backend.allocate(type, maxTokens, MLP);
+        last = backend.allocate(type, maxLogitRows, HIDDEN);
         logits = backend.allocate(DType.F32, maxLogitRows, VOCAB);
     }
 
-    static KvLayout layout() {
-        return new KvLayout(LAYERS, 2, 16, EngineOptions.BLOCK_SIZE, DType.F32);
+    static KvLayout layout(Backend backend) {
+        return new KvLayout(
+                LAYERS, 2, 16, EngineOptions.BLOCK_SIZE, backend.kvTypes().getFirst());
     }
 
     Tensor forward(StepBatch batch, KvCache cache) {

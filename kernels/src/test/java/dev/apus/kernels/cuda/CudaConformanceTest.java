@@ -27,12 +27,14 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every kernel of the device against the scalar oracle, over odd sizes, in both types of activations. Skipped where there is no GPU. */
+@Tag("gpu")
 class CudaConformanceTest {
     private static final int[] ROWS = {1, 2, 3, 4, 5, 8, 17, 33, 64, 70, 130};
     private static final int[] WIDTHS = {1, 7, 16, 64, 65, 96, 250, 512, 1000, 4096};

@@ -16,11 +16,13 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Sampling on the device against the CPU's: all that does not draw is equal. Skipped without a GPU. */
+@Tag("gpu")
 class SamplingKernelsTest {
     private static final int ROWS = 48;
     private static final int HISTORY = 60;

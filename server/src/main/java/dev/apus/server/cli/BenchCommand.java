@@ -36,7 +36,12 @@ import tools.jackson.databind.json.JsonMapper;
         mixinStandardHelpOptions = true,
         versionProvider = Version.class,
         description = "Measure decode, prefill and concurrent streams; or soak a server with hostile clients.",
-        subcommands = {BenchLatencyCommand.class, BenchThroughputCommand.class, BenchServeCommand.class})
+        subcommands = {
+            BenchLatencyCommand.class,
+            BenchThroughputCommand.class,
+            BenchServeCommand.class,
+            BenchKernelsCommand.class
+        })
 final class BenchCommand implements Callable<Integer> {
     @Mixin
     private ModelArgs model = new ModelArgs();
