@@ -49,9 +49,9 @@ public interface Backend extends AutoCloseable {
         return layout.bytesPerBlock();
     }
 
-    /** Bytes that the kernels of sparse layers keep beside the activations from the first step on, whatever its size. */
-    default long scratchBytes(MoeShape experts, int hidden) {
-        return 0;
+    /** Bytes of device memory that an allocation of so many takes: more where the device hands it out in pages. */
+    default long allocationBytes(long bytes) {
+        return bytes;
     }
 
     /** Allocates {@code blocks} blocks of KV cache, {@link #kvBlockBytes} each. */
@@ -101,13 +101,12 @@ public interface Backend extends AutoCloseable {
     }
 
     /**
-     * Bytes of device memory that the backend itself needs to run steps: scratch of its kernels and libraries, metadata, recorded graphs.
-     * What it takes before a model is loaded is not in {@link #freeMemory} any more and does not count.
+     * Bytes of device memory that the backend itself takes, at most, to run steps: scratch of its kernels and libraries, metadata, recorded
+     * graphs. What it takes before a model is loaded is not in {@link #freeMemory} any more and does not count.
      *
-     * @param maxTokens most tokens of a step
-     * @param maxSequences most sequences of a step
+     * @param largest no step is larger
      */
-    default long stepBytes(int maxTokens, int maxSequences) {
+    default long stepBytes(StepSizes largest) {
         return 0;
     }
 

@@ -6,4 +6,7 @@ public interface KvCache {
 
     /** Number of blocks; block ids in a {@link StepBatch} are below it. */
     int blocks();
+
+    /** Bytes of it that are in memory by now: the host hands out pages when they are first written. */
+    long residentBytes();
 }

@@ -12,6 +12,7 @@ import dev.apus.kernels.Linear;
 import dev.apus.kernels.MoeShape;
 import dev.apus.kernels.RopeTable;
 import dev.apus.kernels.StepBatch;
+import dev.apus.kernels.StepSizes;
 import dev.apus.kernels.Tensor;
 import dev.apus.loaders.WeightSource;
 import java.lang.foreign.Arena;
@@ -139,13 +140,32 @@ public final class Decoder {
      * Size of a model.
      *
      * @param parameters its number of weights, a tied head counted once
-     * @param bytes what they take of a backend's memory
+     * @param bytes what they take of a backend's memory, what its allocations are rounded up by included
      */
     public record WeightSize(long parameters, long bytes) {}
 
     /** Bytes that {@link #load} allocates for activations of type {@code type} and F32 logits. */
     public static long workspaceBytes(DecoderConfig config, DType type, int maxTokens, int maxLogitRows) {
         return Workspace.bytes(config, type, maxTokens, maxLogitRows);
+    }
+
+    /** What {@link Backend#stepBytes} needs to know of a model that is loaded for such steps and sequences of up to {@code length} tokens. */
+    public static StepSizes stepSizes(DecoderConfig config, int tokens, int sequences, int logitRows, int length) {
+        int sparse = (int)
+                config.layers().stream().filter(DecoderConfig.Layer::sparse).count();
+        return new StepSizes(
+                tokens,
+                sequences,
+                logitRows,
+                length,
+                config.vocabSize(),
+                config.hidden(),
+                config.layers().stream()
+                        .map(DecoderConfig.Layer::attention)
+                        .distinct()
+                        .toList(),
+                sparse == 0 ? null : config.experts(),
+                sparse);
     }
 
     /** Bytes of the rotary tables that {@link #load} makes for sequences of up to {@code maxPositions} tokens. */

@@ -33,11 +33,12 @@ final class WeightCounter implements WeightTarget {
             own += backend.linearBytes(part.dtype(), part.dim(0), in);
         }
         parameters += out * in;
+        bytes += backend.allocationBytes(own);
         if (bias != null) {
             parameters += bias.elements();
             own += 4 * bias.elements();
+            bytes += backend.allocationBytes(4 * bias.elements());
         }
-        bytes += own;
         return new Counted(Math.toIntExact(out), Math.toIntExact(in), own);
     }
 
@@ -45,7 +46,7 @@ final class WeightCounter implements WeightTarget {
     @Override
     public Tensor upload(HostTensor source) {
         parameters += source.elements();
-        bytes += 4 * source.elements();
+        bytes += backend.allocationBytes(4 * source.elements());
         return source;
     }
 }

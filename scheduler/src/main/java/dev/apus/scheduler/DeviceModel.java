@@ -22,6 +22,8 @@ final class DeviceModel implements AutoCloseable {
     private final MemoryPlan plan;
     private final @Nullable Supplier<Backend> again;
     private @Nullable Backend backend;
+    /** Read by any thread. */
+    private volatile @Nullable KvCache cache;
 
     /**
      * @param backend belongs to this object
@@ -54,8 +56,15 @@ final class DeviceModel implements AutoCloseable {
                 options.maxNumBatchedTokens(),
                 options.maxLogitRows(),
                 plan.modelLength());
-        KvCache cache = device.kvCache(plan.kv(), plan.kvBlocks());
-        return new DecoderRunner(decoder, device, cache);
+        KvCache made = device.kvCache(plan.kv(), plan.kvBlocks());
+        cache = made;
+        return new DecoderRunner(decoder, device, made);
+    }
+
+    /** Bytes of the KV cache that are in memory by now; 0 while there is none. */
+    long kvResidentBytes() {
+        KvCache current = cache;
+        return current == null ? 0 : current.residentBytes();
     }
 
     /** How the engine gets a runner on a device opened anew; null if there is no way. */
@@ -82,6 +91,7 @@ final class DeviceModel implements AutoCloseable {
     public void close() {
         Backend device = backend;
         backend = null;
+        cache = null;
         if (device != null) {
             device.close();
         }

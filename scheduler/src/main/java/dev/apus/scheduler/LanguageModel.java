@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +35,7 @@ public final class LanguageModel implements AutoCloseable {
     private final ServedModel model;
     private final Runnable onClose;
     private final @Nullable MemoryPlan plan;
+    private final LongSupplier kvResident;
     /** Begins the ids of this instance's requests: others, and a server, may share the engine, which wants ids of its own of each. */
     private final String idPrefix =
             "local-" + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong()) + "-";
@@ -79,10 +81,12 @@ public final class LanguageModel implements AutoCloseable {
      * @param onClose what to do once its engine is closed: close what the engine runs on
      */
     public LanguageModel(ServedModel model, Runnable onClose) {
-        this(model, onClose, null);
+        this(model, onClose, null, () -> 0);
     }
 
-    LanguageModel(ServedModel model, Runnable onClose, @Nullable MemoryPlan plan) {
+    /** @param kvResident bytes of the KV cache that are in memory */
+    LanguageModel(ServedModel model, Runnable onClose, @Nullable MemoryPlan plan, LongSupplier kvResident) {
+        this.kvResident = kvResident;
         this.model = model;
         this.onClose = onClose;
         this.plan = plan;
@@ -91,6 +95,14 @@ public final class LanguageModel implements AutoCloseable {
     /** What it takes of the memory; null if it was not loaded by {@link #open}. */
     public @Nullable MemoryPlan memoryPlan() {
         return plan;
+    }
+
+    /**
+     * Bytes of the planned KV cache that are in memory by now: a CPU's becomes resident as it is first used. 0 if the model was not loaded by
+     * {@link #open}. Not to be called while the model is being closed.
+     */
+    public long kvResidentBytes() {
+        return kvResident.getAsLong();
     }
 
     /** What a server needs of the model. */

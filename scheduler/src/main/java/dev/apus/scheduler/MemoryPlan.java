@@ -13,12 +13,19 @@ import java.util.Locale;
  * @param weightBytes weights in the backend's layout
  * @param workspaceBytes activations and logits of the largest step, rotary tables, and what the backend itself needs to run steps
  * @param kv layout of the KV cache
+ * @param kvBlockBytes what a block takes of the device's memory, padding included
  * @param kvBlocks its blocks
  * @param modelLength most tokens of prompt plus output of one request
  * @param freeBytes memory that could be used when the plan was made
  */
 public record MemoryPlan(
-        long weightBytes, long workspaceBytes, KvLayout kv, int kvBlocks, int modelLength, long freeBytes) {
+        long weightBytes,
+        long workspaceBytes,
+        KvLayout kv,
+        long kvBlockBytes,
+        int kvBlocks,
+        int modelLength,
+        long freeBytes) {
     /**
      * Plans a model on a backend that holds none yet.
      *
@@ -40,8 +47,8 @@ public record MemoryPlan(
         long workspace = Decoder.workspaceBytes(
                         config, backend.activationType(), limits.maxNumBatchedTokens(), limits.maxLogitRows())
                 + Decoder.ropeBytes(config, wanted)
-                + backend.stepBytes(limits.maxNumBatchedTokens(), limits.maxNumSeqs())
-                + (config.experts() == null ? 0 : backend.scratchBytes(config.experts(), config.hidden()));
+                + backend.stepBytes(Decoder.stepSizes(
+                        config, limits.maxNumBatchedTokens(), limits.maxNumSeqs(), limits.maxLogitRows(), wanted));
         long left = usable - weights - workspace;
         if (left <= 0) {
             throw new IllegalArgumentException(String.format(
@@ -55,18 +62,19 @@ public record MemoryPlan(
                     mebibytes(usable)));
         }
         KvLayout kv = Decoder.kvLayout(config, EngineOptions.BLOCK_SIZE, limits.kvType(backend));
-        int blocks = KvSizing.blocks(limits, kv, modelLength, left, dedicated);
-        if (blocks * kv.bytesPerBlock() > left) {
+        long blockBytes = backend.kvBlockBytes(kv);
+        int blocks = KvSizing.blocks(limits, blockBytes, modelLength, left, dedicated);
+        if (blocks * blockBytes > left) {
             throw new IllegalArgumentException(String.format(
                     Locale.ROOT,
                     "%d KV blocks take %s, but only %s are left beside weights and activations; lower"
                             + " --num-gpu-blocks-override or --kv-cache-memory-bytes",
                     blocks,
-                    mebibytes(blocks * kv.bytesPerBlock()),
+                    mebibytes(blocks * blockBytes),
                     mebibytes(left)));
         }
         int length = (int) Math.min(wanted, (long) blocks * EngineOptions.BLOCK_SIZE);
-        return new MemoryPlan(weights, workspace, kv, blocks, length, usable);
+        return new MemoryPlan(weights, workspace, kv, blockBytes, blocks, length, usable);
     }
 
     /** What is free of the host's memory; of a device's own, what is left of its share by what is in use there already. */
@@ -78,7 +86,7 @@ public record MemoryPlan(
 
     /** Bytes of the KV cache. */
     public long kvBytes() {
-        return kvBlocks * kv.bytesPerBlock();
+        return kvBlocks * kvBlockBytes;
     }
 
     /** Tokens that the KV cache holds. */

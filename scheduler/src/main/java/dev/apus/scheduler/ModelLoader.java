@@ -106,7 +106,7 @@ final class ModelLoader {
             tokenizer.close();
             device.close();
         };
-        return new LanguageModel(served, onClose, plan);
+        return new LanguageModel(served, onClose, plan, device::kvResidentBytes);
     }
 
     private static Executor threadNamed(String name) {

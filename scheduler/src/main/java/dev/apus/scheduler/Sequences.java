@@ -179,11 +179,14 @@ final class Sequences {
         return length[row] - computed[row];
     }
 
-    /** First position of {@code count} scheduled tokens whose logits are wanted. */
+    /**
+     * First position of {@code count} scheduled tokens whose logits are wanted; behind the last of them if none are, as for a prompt that
+     * is computed anew after a preemption, up to where it had been scored.
+     */
     int logitsFrom(int row, int count) {
         int end = computed[row] + count;
         if (promptScored[row] < promptLength[row]) {
-            return Math.max(computed[row], promptScored[row] - 1);
+            return Math.min(end, Math.max(computed[row], promptScored[row] - 1));
         }
         return end == length[row] ? end - 1 : end;
     }

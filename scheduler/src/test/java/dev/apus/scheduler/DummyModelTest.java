@@ -101,6 +101,12 @@ class DummyModelTest {
             assertThat(onCpu.kv().dtype()).isEqualTo(DType.F32);
             assertThat(onCpu.kvBlocks()).isEqualTo(64 * 256 / EngineOptions.BLOCK_SIZE);
 
+            // Heads of 16 elements: the CPU pads their values to 32.
+            assertThat(onCpu.kvBlockBytes())
+                    .isEqualTo(4 * 16 * 2 * 2 * (16 + 32))
+                    .isEqualTo(cpu.kvBlockBytes(onCpu.kv()));
+            assertThat(onCpu.kvBytes()).isEqualTo(onCpu.kvBlocks() * onCpu.kvBlockBytes());
+
             MemoryPlan plan =
                     MemoryPlan.of(checkpoint, dummy().gpuMemoryUtilization(0.5).build(), gpu);
             assertThat(plan.kv().dtype()).isEqualTo(DType.BF16);

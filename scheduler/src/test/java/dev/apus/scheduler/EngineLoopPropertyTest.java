@@ -26,12 +26,14 @@ class EngineLoopPropertyTest {
             @ForAll @IntRange(min = 8, max = 40) int blocks,
             @ForAll @IntRange(min = 1, max = 12) int maxNumSeqs,
             @ForAll @IntRange(min = 12, max = 100) int budget,
+            @ForAll @IntRange(min = 0, max = 24) int threshold,
             @ForAll boolean prefixCaching,
             @ForAll @IntRange(min = 1, max = 200) int shortContext,
             @ForAll @IntRange(min = 1, max = 2) int depth) {
         EngineOptions options = TestOptions.cpu()
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(budget)
+                .longPrefillTokenThreshold(threshold)
                 .enablePrefixCaching(prefixCaching)
                 .build();
         all.clear();

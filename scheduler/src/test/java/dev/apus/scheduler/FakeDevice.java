@@ -9,6 +9,7 @@ import dev.apus.kernels.KvLayout;
 import dev.apus.kernels.Linear;
 import dev.apus.kernels.SamplingBatch;
 import dev.apus.kernels.StepBatch;
+import dev.apus.kernels.StepSizes;
 import dev.apus.kernels.Tensor;
 import dev.apus.kernels.cpu.CpuBackend;
 import dev.apus.kernels.cpu.CpuOptions;
@@ -125,7 +126,7 @@ final class FakeDevice implements Backend {
     }
 
     @Override
-    public long stepBytes(int maxTokens, int maxSequences) {
+    public long stepBytes(StepSizes largest) {
         return 10L << 20;
     }
 

@@ -126,18 +126,18 @@ class LanguageModelTest {
         KvLayout layout = new KvLayout(30, 3, 64, 16, DType.F32);
         EngineOptions options = TestOptions.cpu().build();
         long block = layout.bytesPerBlock();
-        assertThat(KvSizing.blocks(TestOptions.cpu().numKvBlocks(9).build(), layout, 2048, 1L << 40, false))
+        assertThat(KvSizing.blocks(TestOptions.cpu().numKvBlocks(9).build(), block, 2048, 1L << 40, false))
                 .isEqualTo(9);
         // A GiB at most, a quarter of what is free, and never more than all sequences at full length need.
-        assertThat(KvSizing.blocks(options, layout, 8192, 1L << 40, false)).isEqualTo((int) ((1L << 30) / block));
-        assertThat(KvSizing.blocks(options, layout, 2048, 2L << 30, false)).isEqualTo((int) ((1L << 29) / block));
-        assertThat(KvSizing.blocks(options, layout, 32, 1L << 40, false)).isEqualTo(2 * 64);
+        assertThat(KvSizing.blocks(options, block, 8192, 1L << 40, false)).isEqualTo((int) ((1L << 30) / block));
+        assertThat(KvSizing.blocks(options, block, 2048, 2L << 30, false)).isEqualTo((int) ((1L << 29) / block));
+        assertThat(KvSizing.blocks(options, block, 32, 1L << 40, false)).isEqualTo(2 * 64);
         // One long sequence gets up to half of the memory.
-        assertThat(KvSizing.blocks(options, layout, 16384, 2L << 30, false))
+        assertThat(KvSizing.blocks(options, block, 16384, 2L << 30, false))
                 .isEqualTo((int) (Math.min(1024 * block, 1L << 30) / block));
         // All that is left of a device's own memory.
-        assertThat(KvSizing.blocks(options, layout, 32, 4L << 30, true)).isEqualTo((int) ((4L << 30) / block));
-        assertThatThrownBy(() -> KvSizing.blocks(options, layout, 2048, 1000, false))
+        assertThat(KvSizing.blocks(options, block, 32, 4L << 30, true)).isEqualTo((int) ((4L << 30) / block));
+        assertThatThrownBy(() -> KvSizing.blocks(options, block, 2048, 1000, false))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("holds no block");
     }

@@ -10,6 +10,7 @@ import dev.apus.kernels.Linear;
 import dev.apus.kernels.MoeShape;
 import dev.apus.kernels.SamplingBatch;
 import dev.apus.kernels.StepBatch;
+import dev.apus.kernels.StepSizes;
 import dev.apus.kernels.Tensor;
 import dev.apus.kernels.quant.Dequantizer;
 import java.lang.foreign.Arena;
@@ -174,9 +175,11 @@ public final class CpuBackend implements Backend {
         return CpuKvCache.bytesPerBlock(layout);
     }
 
+    /** Sparse layers gather rows by expert; what else the kernels keep is some hundred kilobytes a thread. */
     @Override
-    public long scratchBytes(MoeShape experts, int hidden) {
-        return scratch.length == 0 ? 0 : VectorMoe.bytes(experts, hidden);
+    public long stepBytes(StepSizes largest) {
+        MoeShape experts = largest.experts();
+        return scratch.length == 0 || experts == null ? 0 : VectorMoe.bytes(experts, largest.hidden());
     }
 
     @Override

@@ -64,6 +64,11 @@ final class CpuKvCache implements KvCache {
         return blocks;
     }
 
+    @Override
+    public long residentBytes() {
+        return NativeMemory.residentBytes(data);
+    }
+
     MemorySegment data() {
         return data;
     }

@@ -35,15 +35,65 @@ final class NativeMemory {
     private static final long HUGE_PAGE = 1 << 21;
     private static final @Nullable MethodHandle MADVISE = madvise();
 
+    /** Bytes whose pages are asked for at a time: 16 KiB of answers with pages of 4 KiB. */
+    private static final long RESIDENT_CHUNK = 1 << 26;
+
+    private static final @Nullable MethodHandle MINCORE = linux(
+            "mincore",
+            FunctionDescriptor.of(
+                    ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.ADDRESS));
+    private static final @Nullable MethodHandle PAGE_SIZE =
+            linux("getpagesize", FunctionDescriptor.of(ValueLayout.JAVA_INT));
+
     private NativeMemory() {}
 
     private static @Nullable MethodHandle madvise() {
+        return linux(
+                "madvise",
+                FunctionDescriptor.of(
+                        ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
+    }
+
+    private static @Nullable MethodHandle linux(String name, FunctionDescriptor type) {
         Optional<MemorySegment> symbol = System.getProperty("os.name").equals("Linux")
-                ? LINKER.defaultLookup().find("madvise")
+                ? LINKER.defaultLookup().find(name)
                 : Optional.empty();
-        FunctionDescriptor type = FunctionDescriptor.of(
-                ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
         return symbol.map(address -> LINKER.downcallHandle(address, type)).orElse(null);
+    }
+
+    /**
+     * Bytes of a segment whose pages are in memory; all of them where the system does not tell.
+     *
+     * @throws IllegalStateException if the segment's arena is closed
+     */
+    static long residentBytes(MemorySegment segment) {
+        if (!segment.scope().isAlive()) {
+            throw new IllegalStateException("the memory was freed");
+        }
+        if (MINCORE == null || PAGE_SIZE == null || segment.byteSize() == 0) {
+            return segment.byteSize();
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            long page = (int) PAGE_SIZE.invokeExact();
+            long end = segment.address() + segment.byteSize();
+            MemorySegment pages = arena.allocate(RESIDENT_CHUNK / page);
+            long resident = 0;
+            for (long at = segment.address() / page * page; at < end; at += RESIDENT_CHUNK) {
+                long bytes = Math.min(RESIDENT_CHUNK, end - at);
+                if ((int) MINCORE.invokeExact(at, bytes, pages) != 0) {
+                    throw new IllegalStateException("mincore refused " + bytes + " bytes of live memory");
+                }
+                for (long i = 0; i < (bytes + page - 1) / page; i++) {
+                    // Other bits than the lowest are reserved.
+                    resident += (pages.get(ValueLayout.JAVA_BYTE, i) & 1) * page;
+                }
+            }
+            return Math.min(resident, segment.byteSize());
+        } catch (RuntimeException e) {
+            throw e;
+        } catch (Throwable t) {
+            throw new IllegalStateException("mincore could not be called", t);
+        }
     }
 
     /**

@@ -24,6 +24,12 @@ record CudaKvCache(KvLayout layout, int blocks, long address) implements KvCache
         return Math.multiplyExact(layout.bytesPerBlock(), (long) blocks);
     }
 
+    /** All of it, from the start. */
+    @Override
+    public long residentBytes() {
+        return byteSize();
+    }
+
     private long bytesOfOne() {
         return layout.dtype().byteSize((long) blocks * layout.kvHeads() * BLOCK * layout.headDim());
     }

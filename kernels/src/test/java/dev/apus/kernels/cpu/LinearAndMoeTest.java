@@ -11,6 +11,7 @@ import dev.apus.kernels.Linear;
 import dev.apus.kernels.MoeShape;
 import dev.apus.kernels.MoeWeights;
 import dev.apus.kernels.StepBatch;
+import dev.apus.kernels.StepSizes;
 import dev.apus.kernels.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -188,7 +189,8 @@ class LinearAndMoeTest {
                 allocated.add(counting.bytes);
             }
             pool.close();
-            assertThat(allocated).containsOnly(backend.scratchBytes(shape, hidden));
+            assertThat(allocated)
+                    .containsOnly(backend.stepBytes(new StepSizes(1024, 1, 1, 1, 1, hidden, List.of(), shape, 1)));
         }
     }
 

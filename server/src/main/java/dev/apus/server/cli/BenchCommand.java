@@ -160,7 +160,8 @@ final class BenchCommand implements Callable<Integer> {
         }
         MemoryPlan plan = loaded.memoryPlan();
         if (plan != null && ResidentMemory.anonymousBytes() > 0) {
-            long over = ResidentMemory.anonymousBytes() - plan.weightBytes() - plan.kvBytes();
+            // Of the KV pool only what was touched is resident.
+            long over = ResidentMemory.anonymousBytes() - plan.weightBytes() - loaded.kvResidentBytes();
             record(results, "memory over weights+KV MiB", over / (double) (1 << 20));
         }
         return results;
