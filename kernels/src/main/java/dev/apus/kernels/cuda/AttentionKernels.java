@@ -5,6 +5,7 @@ import dev.apus.kernels.DType;
 import dev.apus.kernels.KvLayout;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -57,7 +58,29 @@ final class AttentionKernels implements AutoCloseable {
 
     /** Whether a shape's launches read work lists; else plans of it are not used. */
     boolean isPlanned(AttentionShape shape) {
-        return context.activation() == DType.BF16 && shape.headDim() % 16 == 0 && shape.headDim() <= LARGEST_HEAD;
+        return isPlanned(shape, context.activation());
+    }
+
+    private static boolean isPlanned(AttentionShape shape, DType activation) {
+        return activation == DType.BF16 && shape.headDim() % 16 == 0 && shape.headDim() <= LARGEST_HEAD;
+    }
+
+    /** Device memory that layers of these shapes need together. */
+    static long scratchBytes(int multiprocessors, List<AttentionShape> shapes, DType activation) {
+        AttentionPlan limits = new AttentionPlan(multiprocessors);
+        List<AttentionShape> planned =
+                shapes.stream().filter(shape -> isPlanned(shape, activation)).toList();
+        return CudaMemory.largest(planned, shape -> partBytes(limits, shape))
+                + CudaMemory.largest(planned, shape -> 4L * limits.partCapacity(shape.kvHeads()) * shape.kvHeads());
+    }
+
+    /** Results in parts: outputs, and a sum for each row. */
+    private static long partBytes(AttentionPlan limits, AttentionShape shape) {
+        return 4L
+                * limits.partCapacity(shape.kvHeads())
+                * shape.kvHeads()
+                * AttentionPlan.ITEM_ROWS
+                * (shape.headDim() + 1);
     }
 
     /** Compiles the kernels of a shape and allocates what they need, so that {@link #attention} can be recorded in a graph. */
@@ -73,7 +96,7 @@ final class AttentionKernels implements AutoCloseable {
             wgmma();
         }
         int parts = limits.partCapacity(shape.kvHeads());
-        long bytes = 4L * parts * shape.kvHeads() * AttentionPlan.ITEM_ROWS * (shape.headDim() + 1);
+        long bytes = partBytes(limits, shape);
         if (bytes > scratchBytes) {
             free(scratch);
             scratch = context.device().allocate(bytes);

@@ -9,6 +9,7 @@ import dev.apus.kernels.KvLayout;
 import dev.apus.kernels.Linear;
 import dev.apus.kernels.SamplingBatch;
 import dev.apus.kernels.StepBatch;
+import dev.apus.kernels.StepSizes;
 import dev.apus.kernels.Tensor;
 import dev.apus.kernels.cuda.ffi.ApusCache;
 import dev.apus.kernels.quant.Dequantizer;
@@ -181,7 +182,7 @@ public final class CudaBackend implements Backend {
                     "a KV cache of " + layout.dtype() + "; this backend was opened for one of " + options.kv());
         }
         makeCurrent();
-        long bytes = Math.multiplyExact((long) blocks, layout.bytesPerBlock());
+        long bytes = Math.multiplyExact((long) blocks, kvBlockBytes(layout));
         long address = device.allocate(bytes);
         stream.fill(address, (byte) 0, bytes);
         return new CudaKvCache(layout, blocks, address);
@@ -195,6 +196,22 @@ public final class CudaBackend implements Backend {
     @Override
     public long linearBytes(DType source, long out, long in) {
         return options.activations().byteSize(Math.multiplyExact(out, in));
+    }
+
+    /** Blocks lie without gaps. */
+    @Override
+    public long kvBlockBytes(KvLayout layout) {
+        return layout.bytesPerBlock();
+    }
+
+    @Override
+    public long allocationBytes(long bytes) {
+        return CudaMemory.allocation(bytes);
+    }
+
+    @Override
+    public long stepBytes(StepSizes largest) {
+        return CudaMemory.stepBytes(largest, options, CudaMemory.Figures.of(device, kernels.hasLibrary()));
     }
 
     @Override

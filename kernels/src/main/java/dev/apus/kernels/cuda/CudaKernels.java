@@ -41,6 +41,11 @@ final class CudaKernels implements Kernels, AutoCloseable {
         moe = new MoeKernels(context, linear);
     }
 
+    /** Whether cuBLASLt is there. */
+    boolean hasLibrary() {
+        return linear.hasLibrary();
+    }
+
     private static CudaTensor any(Tensor tensor) {
         if (tensor instanceof CudaTensor cuda) {
             return cuda;

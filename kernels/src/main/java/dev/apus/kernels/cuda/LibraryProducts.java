@@ -24,6 +24,11 @@ final class LibraryProducts implements AutoCloseable {
     private static final int MOST_PROPOSALS = 8;
     /** Timed runs of a proposal, the fastest of which counts; one more warms it up. */
     private static final int RUNS = 3;
+    /**
+     * Largest product that is added to its target and timed, in bytes: it is timed on memory of its own, which the memory plan keeps free.
+     * 8192 rows of 8192 bf16 outputs; beyond, the first proposal is taken.
+     */
+    private static final long TIMED_BYTES = 128L << 20;
     /** Layouts kept: all row counts of the graphs, and then some of the prefills. */
     private static final int MOST_LAYOUTS = 4096;
     /** Products that are larger than this in each direction are limited by arithmetic, and row counts close to each other run alike. */
@@ -80,7 +85,7 @@ final class LibraryProducts implements AutoCloseable {
         Key key = new Key(weight.outFeatures(), weight.inFeatures(), bucket(rows), outType, add);
         MemorySegment algorithm = chosen.get(key);
         if (algorithm == null) {
-            algorithm = choose(key, rows, x, weight);
+            algorithm = choose(key, rows, out, x, weight);
             if (algorithm == null) {
                 return false;
             }
@@ -116,7 +121,7 @@ final class LibraryProducts implements AutoCloseable {
                 arena, handle, desc, layout(type, key.k, key.n), layout(type, key.k, rows), d, d, preference, most);
     }
 
-    private @Nullable MemorySegment choose(Key key, int rows, long x, CudaLinear weight) {
+    private @Nullable MemorySegment choose(Key key, int rows, long out, long x, CudaLinear weight) {
         if (CudaLaunch.isCapturing(context.stream().handle())) {
             return first(key, rows); // not kept: the next use outside of a capture times
         }
@@ -124,17 +129,30 @@ final class LibraryProducts implements AutoCloseable {
         if (proposals.isEmpty()) {
             return null;
         }
-        MemorySegment best =
-                proposals.size() == 1 ? proposals.getFirst().algo() : fastest(proposals, key, rows, x, weight);
+        boolean timed = proposals.size() > 1 && (!key.add || ownBytes(key, rows) <= TIMED_BYTES);
+        MemorySegment best = timed
+                ? fastest(proposals, key, rows, out, x, weight)
+                : proposals.getFirst().algo();
         chosen.put(key, best);
         return best;
     }
 
-    private MemorySegment fastest(List<CublasLt.Algorithm> proposals, Key key, int rows, long x, CudaLinear weight) {
+    /** Most device memory that timing takes for its while. */
+    static long timingBytes(long l2Bytes) {
+        return TIMED_BYTES + 2 * l2Bytes;
+    }
+
+    private static long ownBytes(Key key, int rows) {
+        return key.outType.byteSize((long) rows * key.n);
+    }
+
+    private MemorySegment fastest(
+            List<CublasLt.Algorithm> proposals, Key key, int rows, long target, long x, CudaLinear weight) {
         CudaDevice device = context.device();
         CudaStream stream = context.stream();
         long flushBytes = rows <= LARGE_ROWS ? 2 * device.l2Bytes() : 0;
-        long out = device.allocate(key.outType.byteSize((long) rows * key.n));
+        // What is not added to is overwritten by the product itself afterwards.
+        long out = key.add ? device.allocate(ownBytes(key, rows)) : target;
         long flush = device.allocate(flushBytes);
         MemorySegment best = proposals.getFirst().algo();
         float least = Float.MAX_VALUE;
@@ -159,7 +177,9 @@ final class LibraryProducts implements AutoCloseable {
             }
         } finally {
             stream.synchronize();
-            device.free(out);
+            if (key.add) {
+                device.free(out);
+            }
             device.free(flush);
         }
         return best;

@@ -44,6 +44,11 @@ final class LinearKernels implements AutoCloseable {
         prefetch();
     }
 
+    /** Whether cuBLASLt is there. */
+    boolean hasLibrary() {
+        return library != null;
+    }
+
     private void prefetch() {
         KernelCompiler compiler = context.compiler();
         var unused = compiler.prefetch("linear_gemv.cu", context.defines());

@@ -61,6 +61,11 @@ final class MoeKernels implements AutoCloseable {
         return scratch(0, Math.min(tokens, MOST_TOKENS), hidden, shape, unit).bytes;
     }
 
+    /** Bytes of a layer's addresses: weights and biases of the two products of each expert. */
+    static long tableBytes(int experts) {
+        return 4L * experts * Long.BYTES;
+    }
+
     private static Scratch scratch(long base, int tokens, int hidden, MoeShape shape, long unit) {
         long pairs = (long) tokens * shape.topK();
         long weights = base + aligned(4 * pairs);
@@ -241,7 +246,7 @@ final class MoeKernels implements AutoCloseable {
         List<Linear> gateUp = weights.gateUp();
         List<Linear> down = weights.down();
         int experts = gateUp.size();
-        long base = context.device().allocate(4L * experts * Long.BYTES);
+        long base = context.device().allocate(tableBytes(experts));
         boolean aligned = true;
         boolean gateUpBias = false;
         boolean downBias = false;

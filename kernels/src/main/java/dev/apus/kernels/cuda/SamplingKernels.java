@@ -69,18 +69,19 @@ final class SamplingKernels implements AutoCloseable {
         this.maxParameterBytes = maxParameterBytes;
         this.maxResultBytes = maxResultBytes;
         CudaDevice device = context.device();
-        cluster = device.capability() >= 90 ? CLUSTER : 1;
+        CudaMemory.Figures figures = CudaMemory.Figures.of(device, false);
+        cluster = cluster(figures);
         threads = cluster > 1 ? CLUSTER_THREADS : ALONE_THREADS;
         int slice = slice(vocab, cluster);
-        int marks = Integer.BYTES * ((slice + 31) / 32);
+        int marks = marks(slice);
         long inShared = (long) Float.BYTES * slice + marks;
-        boolean resident = inShared + STATIC_SHARED <= device.maxSharedBytes();
+        boolean resident = isResident(slice, figures);
         if (marks + STATIC_SHARED > device.maxSharedBytes()) {
             throw new IllegalArgumentException("a vocabulary of " + vocab + " ids does not fit: its marks take " + marks
                     + " of " + device.maxSharedBytes() + " bytes of shared memory");
         }
         sharedBytes = resident ? (int) inShared : marks;
-        rowsAtOnce = resident ? maxRows : Math.min(maxRows, cluster > 1 ? CLUSTERS_AT_ONCE : device.multiprocessors());
+        rowsAtOnce = resident ? maxRows : rowsAtOnce(maxRows, figures);
         module = context.compiler()
                 .load(
                         "sampling.cu",
@@ -96,7 +97,41 @@ final class SamplingKernels implements AutoCloseable {
         previous = device.allocate((long) maxRows * Integer.BYTES);
         saved = device.allocate(maxParameterBytes);
         found = device.allocate(maxResultBytes);
-        values = resident ? 0 : device.allocate((long) rowsAtOnce * cluster * slice * Float.BYTES);
+        values = resident ? 0 : device.allocate(valueBytes(vocab, maxRows, figures));
+    }
+
+    private static int cluster(CudaMemory.Figures device) {
+        return device.capability() >= 90 ? CLUSTER : 1;
+    }
+
+    /** Bytes of a bit for each id of a slice. */
+    private static int marks(int slice) {
+        return Integer.BYTES * ((slice + 31) / 32);
+    }
+
+    /** Whether a slice of a row lies in shared memory while it is at work. */
+    private static boolean isResident(int slice, CudaMemory.Figures device) {
+        return (long) Float.BYTES * slice + marks(slice) + STATIC_SHARED <= device.maxSharedBytes();
+    }
+
+    private static int rowsAtOnce(int maxRows, CudaMemory.Figures device) {
+        return Math.min(maxRows, cluster(device) > 1 ? CLUSTERS_AT_ONCE : device.multiprocessors());
+    }
+
+    /** Bytes of the copies of rows that shared memory is too small for. */
+    private static long valueBytes(int vocab, int maxRows, CudaMemory.Figures device) {
+        int cluster = cluster(device);
+        return (long) rowsAtOnce(maxRows, device) * cluster * slice(vocab, cluster) * Float.BYTES;
+    }
+
+    /** Device memory that the constructor allocates. */
+    static long deviceBytes(
+            int vocab, int maxRows, long maxParameterBytes, long maxResultBytes, CudaMemory.Figures device) {
+        boolean resident = isResident(slice(vocab, cluster(device)), device);
+        return (long) maxRows * Integer.BYTES
+                + maxParameterBytes
+                + maxResultBytes
+                + (resident ? 0 : valueBytes(vocab, maxRows, device));
     }
 
     /** Ids of a block of a row, a multiple of four so that it reads 16 bytes at a time: as the source has it. */
@@ -157,9 +192,14 @@ final class SamplingKernels implements AutoCloseable {
         SamplingBlock.read(results, batch, vocab);
     }
 
-    /** Unloads the kernels; the scratch memory stays until the device is closed. */
+    /** Unloads the kernels and frees their scratch memory; no launch may be under way. */
     @Override
     public void close() {
         module.close();
+        for (long address : new long[] {previous, saved, found, values}) {
+            if (address != 0) {
+                context.device().free(address);
+            }
+        }
     }
 }

@@ -24,6 +24,13 @@ final class StepGraphs implements AutoCloseable {
 
     /** @param most largest number of sequences of a step; 0 records nothing */
     StepGraphs(int most) {
+        sizes = sizes(most);
+        seen = new int[sizes.length];
+        graphs = new CudaGraph[sizes.length];
+    }
+
+    /** Recorded numbers of sequences, ascending. */
+    static int[] sizes(int most) {
         int[] all = new int[3 + (most + GRID - 1) / GRID];
         int count = 0;
         for (int size : new int[] {1, 2, 4}) {
@@ -37,9 +44,7 @@ final class StepGraphs implements AutoCloseable {
         if (count > 0 && all[count - 1] < most) {
             all[count++] = most;
         }
-        sizes = Arrays.copyOf(all, count);
-        seen = new int[count];
-        graphs = new CudaGraph[count];
+        return Arrays.copyOf(all, count);
     }
 
     /** The recorded size that {@code sequences} are padded to, 0 if none is large enough. */

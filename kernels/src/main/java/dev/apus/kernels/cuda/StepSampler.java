@@ -70,7 +70,7 @@ final class StepSampler implements AutoCloseable {
         return kernels(batch, ids).write(batch, logitRows, pinned);
     }
 
-    /** The kernels for a vocabulary, with scratch for at least this batch; what they had outgrown is free once the device is closed. */
+    /** The kernels for a vocabulary, with scratch for at least this batch; what they have outgrown is freed. */
     private SamplingKernels kernels(SamplingBatch batch, int ids) {
         long parameters = SamplingBlock.parameterBytes(batch, ids);
         long resultBytes = SamplingBlock.resultBytes(batch, ids);
@@ -85,15 +85,33 @@ final class StepSampler implements AutoCloseable {
             context.stream().synchronize();
             if (kernels != null) {
                 kernels.close();
+                kernels = null;
+                context.device().free(results);
             }
             vocab = ids;
-            maxRows = Math.min(MOST_ROWS, Math.max(maxRows, Integer.highestOneBit(Math.max(1, batch.count)) * 2));
-            maxParameters = Math.max(maxParameters, 2 * parameters);
-            maxResults = Math.max(maxResults, 2 * resultBytes);
+            maxRows = Math.max(maxRows, rows(batch.count));
+            maxParameters = Math.max(maxParameters, CudaMemory.grown(parameters));
+            maxResults = Math.max(maxResults, CudaMemory.grown(resultBytes));
             kernels = new SamplingKernels(context, ids, maxRows, maxParameters, maxResults);
             results = context.device().allocate(maxResults);
         }
         return kernels;
+    }
+
+    private static int rows(int count) {
+        return Math.min(MOST_ROWS, Math.max(FIRST_ROWS, Integer.highestOneBit(Math.max(1, count)) * 2));
+    }
+
+    /** Most device memory that batches of so many rows, parameters and results lead to. */
+    static long deviceBytes(int vocab, int count, long parameters, long results, CudaMemory.Figures device) {
+        long resultBytes = Math.max(FIRST_RESULTS, CudaMemory.grown(results));
+        return resultBytes
+                + SamplingKernels.deviceBytes(
+                        vocab,
+                        rows(count),
+                        Math.max(FIRST_PARAMETERS, CudaMemory.grown(parameters)),
+                        resultBytes,
+                        device);
     }
 
     /**

@@ -21,7 +21,7 @@ final class StepState implements AutoCloseable {
     /** Enough for 8,192 tokens of 256 sequences over 32,768 tokens each; more is allocated when it is needed. */
     private static final long FIRST_BYTES = 4 << 20;
     /** Lists are read 32 bytes at a time. */
-    private static final int LIST_ALIGN = 32;
+    static final int LIST_ALIGN = 32;
 
     private final KernelContext context;
     private final Arena arena;
@@ -113,7 +113,7 @@ final class StepState implements AutoCloseable {
         if (bytes > upload.capacity()) {
             context.stream().synchronize();
             upload.close();
-            upload = new StepUpload(context.device(), arena, 2 * bytes, sampler.sampled());
+            upload = new StepUpload(context.device(), arena, CudaMemory.grown(bytes), sampler.sampled());
             layoutVersion++;
         }
     }

@@ -17,6 +17,7 @@ final class StepUpload {
     /** Arrays of {@code struct Step} that are copied; the last field, the ids drawn before, stays on the device. */
     private static final int ARRAYS = 10;
 
+    private final CudaDevice owner;
     private final long device;
     private final long sampled;
     private final PinnedMemory[] pinned = new PinnedMemory[2];
@@ -29,6 +30,7 @@ final class StepUpload {
     StepUpload(CudaDevice target, Arena arena, long capacity, long sampled) {
         this.capacity = capacity;
         this.sampled = sampled;
+        owner = target;
         device = target.allocate(capacity);
         for (int i = 0; i < pinned.length; i++) {
             pinned[i] = PinnedMemory.allocate(target, capacity);
@@ -144,7 +146,9 @@ final class StepUpload {
         return capacity - at;
     }
 
+    /** Frees the blocks; the device must be done with them. */
     void close() {
+        owner.free(device);
         for (PinnedMemory memory : pinned) {
             memory.close();
         }
