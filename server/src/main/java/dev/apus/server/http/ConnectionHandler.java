@@ -139,7 +139,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     }
 
     private void begin(ChannelHandlerContext context, HttpRequest request) {
-        Exchange exchange = new Exchange(context, this, request, HttpUtil.isKeepAlive(request), dispatcher.memory());
+        Exchange exchange = exchange(context, request, HttpUtil.isKeepAlive(request));
         current = exchange;
         state = State.RECEIVING;
         boolean understood = false;
@@ -164,6 +164,11 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         } catch (ApiException e) {
             answerEarly(exchange, request, e, understood);
         }
+    }
+
+    private Exchange exchange(ChannelHandlerContext context, HttpRequest request, boolean keepAlive) {
+        boolean http11 = request.protocolVersion().equals(HttpVersion.HTTP_1_1);
+        return new Exchange(new Http1Sink(context, this, http11, keepAlive), request, dispatcher.memory());
     }
 
     /**
@@ -234,7 +239,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             HttpRequest request = object instanceof HttpRequest given
                     ? given
                     : new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.GET, "/");
-            exchange = new Exchange(context, this, request, false, dispatcher.memory());
+            exchange = exchange(context, request, false);
             current = exchange;
         }
         exchange.closeAfter();
@@ -249,8 +254,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     }
 
     /** An exchange has been answered; what was written may still be on its way. */
-    void answered(Exchange exchange, boolean keepAlive) {
-        ChannelHandlerContext context = exchange.context();
+    void answered(ChannelHandlerContext context, Exchange exchange, boolean keepAlive) {
         dispatcher.metrics().http(exchange);
         body.release(exchange.memory());
         current = null;

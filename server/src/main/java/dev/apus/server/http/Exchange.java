@@ -1,12 +1,9 @@
 package dev.apus.server.http;
 
-import io.netty.buffer.ByteBuf;
-import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpRequest;
-import io.netty.handler.codec.http.HttpVersion;
-import java.nio.charset.StandardCharsets;
+import io.netty.util.concurrent.EventExecutor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
@@ -16,35 +13,27 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One request and its answer. Handlers work on virtual threads and answer once, either with {@link #respond} (any thread) or as a stream
- * ({@link #event}, {@link #flush} and {@link #endStream}, on the connection's event loop only).
- *
- * <p>Heads and chunks are written as bytes by hand: a chunk is one buffer and one write, without objects in between.
+ * ({@link #event}, {@link #flush} and {@link #endStream}, on its event loop only). Where the answer goes and how it is framed is the
+ * {@link AnswerSink}'s matter.
  */
-// Netty futures: a failed write or close ends the channel, of which channelInactive tells.
-@SuppressWarnings("FutureReturnValueIgnored")
 final class Exchange {
     private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:/@+=-]{1,128}");
-    private static final byte[] CRLF = {'\r', '\n'};
-    private static final byte[] LAST_CHUNK = "0\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
-    private static final int MOST_CHUNK_OVERHEAD = 16;
+    private static final byte[] NOTHING = {};
 
-    private final ChannelHandlerContext context;
-    private final ConnectionHandler connection;
+    private final AnswerSink sink;
     private final HttpMethod method;
     private final HttpHeaders headers;
     private final String path;
-    private final boolean http11;
     private final String requestId;
     private final long arrivalNanos = System.nanoTime();
-    private final List<String> extraHeaders = new ArrayList<>();
+    private final List<AnswerSink.Field> fields = new ArrayList<>();
     /** Events of a stream that are not written yet; event loop only. */
     private final JsonOut pending = new JsonOut();
 
     private final MemoryBudget budget;
     private final MemoryBudget.Share memory;
     private String route = "none";
-    private byte[] body = new byte[0];
-    private boolean keepAlive;
+    private byte[] body = NOTHING;
     private boolean headWritten;
     private volatile boolean ended;
     private int status;
@@ -57,24 +46,17 @@ final class Exchange {
     private volatile @Nullable Runnable onWritable;
     private volatile @Nullable Runnable onLeft;
 
-    Exchange(
-            ChannelHandlerContext context,
-            ConnectionHandler connection,
-            HttpRequest request,
-            boolean keepAlive,
-            MemoryBudget budget) {
+    Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget) {
+        this.sink = sink;
         this.budget = budget;
         memory = budget.share();
-        this.context = context;
-        this.connection = connection;
-        this.keepAlive = keepAlive;
         method = request.method();
         headers = request.headers();
         path = pathOf(request.uri());
-        http11 = request.protocolVersion().equals(HttpVersion.HTTP_1_1);
         String given = headers.get("x-request-id");
         requestId =
                 given != null && isRequestId(given) ? given : UUID.randomUUID().toString();
+        header("server", "apus");
         header("x-request-id", requestId);
     }
 
@@ -139,30 +121,31 @@ final class Exchange {
         return sentBytes;
     }
 
-    ChannelHandlerContext context() {
-        return context;
+    /** The event loop on which the answer is written. */
+    EventExecutor loop() {
+        return sink.loop();
     }
 
-    /** The connection ends after this answer. */
+    /** The connection ends after this answer, unless others share it. On the event loop. */
     void closeAfter() {
-        keepAlive = false;
+        sink.closeAfter();
     }
 
-    /** Adds a response header; name and value come from the server or are checked: no control characters. */
+    /** Adds a response header; the name is in lower case, name and value come from the server or are checked: no control characters. */
     void header(String name, String value) {
         for (int i = 0; i < value.length(); i++) {
             if (value.charAt(i) < 0x20 || value.charAt(i) > 0x7e) {
                 throw new IllegalArgumentException("header " + name + " would hold a control character");
             }
         }
-        extraHeaders.add(name + ": " + value + "\r\n");
+        fields.add(new AnswerSink.Field(name, value));
     }
 
     /** What to do when the answer has been written or the client has gone before; runs on the event loop. */
     void onEnd(Runnable action) {
         onEnd = action;
         if (isOver()) {
-            context.executor().execute(action);
+            sink.loop().execute(action);
         }
     }
 
@@ -193,7 +176,7 @@ final class Exchange {
             action.run();
             return;
         }
-        context.executor().execute(() -> {
+        sink.loop().execute(() -> {
             closeAfter();
             respond(ApiException.unavailable("the server is shutting down"));
         });
@@ -210,15 +193,15 @@ final class Exchange {
     }
 
     boolean isWritable() {
-        return context.channel().isWritable();
+        return sink.isWritable();
     }
 
     /** Answers with a whole body; a second answer is ignored. */
     void respond(int answerStatus, String contentType, byte[] content) {
-        if (context.executor().inEventLoop()) {
+        if (sink.loop().inEventLoop()) {
             respondNow(answerStatus, contentType, content);
         } else {
-            context.executor().execute(() -> respondNow(answerStatus, contentType, content));
+            sink.loop().execute(() -> respondNow(answerStatus, contentType, content));
         }
     }
 
@@ -239,20 +222,14 @@ final class Exchange {
         }
         ended = true;
         status = answerStatus;
-        boolean bodyAllowed = answerStatus != 204;
-        ByteBuf out = context.alloc().buffer(512 + content.length);
-        StringBuilder head = head(answerStatus);
-        if (bodyAllowed) {
-            head.append("content-type: ").append(contentType).append("\r\ncontent-length: ");
-            head.append(content.length).append("\r\n");
+        if (answerStatus != 204) {
+            header("content-type", contentType);
+            header("content-length", Integer.toString(content.length));
         }
-        out.writeCharSequence(head.append("\r\n"), StandardCharsets.US_ASCII);
-        if (bodyAllowed && !method.equals(HttpMethod.HEAD)) {
-            out.writeBytes(content);
-        }
-        writeLast(out, content.length);
+        boolean headOnly = answerStatus == 204 || method.equals(HttpMethod.HEAD);
+        sentBytes += sink.whole(head(), headOnly ? NOTHING : content, leaving(content.length));
         run(onEnd);
-        connection.answered(this, keepAlive);
+        sink.answered(this);
     }
 
     /** The buffer to which the events of a stream are appended before {@link #flush}. */
@@ -265,11 +242,8 @@ final class Exchange {
         if (ended || pending.length() == 0) {
             return;
         }
-        int length = pending.length();
-        ByteBuf out = context.alloc().buffer(length + (headWritten ? MOST_CHUNK_OVERHEAD : 1024));
-        writeHeadOnce(out);
-        writeChunk(out);
-        write(out);
+        sentBytes += sink.part(headOnce(), pending, null);
+        pending.clear();
     }
 
     /** Writes what {@link #event} holds and ends the answer. */
@@ -277,18 +251,11 @@ final class Exchange {
         if (ended) {
             return;
         }
-        ByteBuf out = context.alloc().buffer(pending.length() + 1024);
-        writeHeadOnce(out);
-        writeChunk(out);
         ended = true;
-        if (http11) {
-            out.writeBytes(LAST_CHUNK);
-        } else {
-            keepAlive = false;
-        }
-        writeLast(out, out.readableBytes());
+        sentBytes += sink.part(headOnce(), pending, leaving(pending.length()));
+        pending.clear();
         run(onEnd);
-        connection.answered(this, keepAlive);
+        sink.answered(this);
     }
 
     /** Whether it was answered or the client has gone: nobody waits for what is made for it. Any thread. */
@@ -300,12 +267,12 @@ final class Exchange {
         return headWritten;
     }
 
-    /** Closes the connection without an end of the answer: for clients that do not read. */
+    /** Ends the connection or stream without an end of the answer: for clients that do not read. On the event loop. */
     void cutOff() {
-        context.close();
+        sink.cutOff();
     }
 
-    /** Called by the connection when it is closed. */
+    /** Called by the connection or stream when it is closed. */
     void disconnected() {
         if (ended) {
             return;
@@ -321,71 +288,38 @@ final class Exchange {
         }
     }
 
-    /** Called by the connection when the channel has become writable again. */
+    /** Called by the connection or stream when it has become writable again. */
     void writable() {
         if (!ended) {
             run(onWritable);
         }
     }
 
-    private void writeHeadOnce(ByteBuf out) {
+    /** The head of a stream, the first time. */
+    private AnswerSink.@Nullable Head headOnce() {
         if (headWritten) {
-            return;
+            return null;
         }
         headWritten = true;
         status = 200;
-        StringBuilder head = head(200);
-        head.append("content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n");
+        header("content-type", "text/event-stream; charset=utf-8");
+        header("cache-control", "no-cache");
         // Proxies of the nginx family would else buffer the stream.
-        head.append("x-accel-buffering: no\r\n");
-        if (http11) {
-            head.append("transfer-encoding: chunked\r\n");
-        }
-        out.writeCharSequence(head.append("\r\n"), StandardCharsets.US_ASCII);
+        header("x-accel-buffering", "no");
+        return head();
     }
 
-    private void writeChunk(ByteBuf out) {
-        int length = pending.length();
-        if (length == 0) {
-            return;
-        }
-        if (http11) {
-            out.writeCharSequence(Integer.toHexString(length), StandardCharsets.US_ASCII);
-            out.writeBytes(CRLF);
-            pending.writeTo(out);
-            out.writeBytes(CRLF);
-        } else {
-            pending.writeTo(out);
-        }
-        pending.clear();
+    private AnswerSink.Head head() {
+        return new AnswerSink.Head(status, List.copyOf(fields));
     }
 
-    private void write(ByteBuf out) {
-        sentBytes += out.readableBytes();
-        context.writeAndFlush(out, context.voidPromise());
-    }
-
-    private void writeLast(ByteBuf out, int answerBytes) {
-        budget.takeForAnswer(answerBytes);
-        sentBytes += out.readableBytes();
-        context.writeAndFlush(out).addListener(written -> {
-            budget.giveBackAnswer(answerBytes);
+    /** Counts the bytes of an answer's end until they have left. */
+    private Runnable leaving(int bytes) {
+        budget.takeForAnswer(bytes);
+        return () -> {
+            budget.giveBackAnswer(bytes);
             run(onLeft);
-        });
-    }
-
-    private StringBuilder head(int answerStatus) {
-        if (!http11) {
-            keepAlive = false;
-        }
-        StringBuilder head = new StringBuilder(256);
-        head.append("HTTP/1.1 ").append(answerStatus).append(' ').append(Statuses.reason(answerStatus));
-        head.append("\r\nserver: apus\r\n");
-        extraHeaders.forEach(head::append);
-        if (!keepAlive) {
-            head.append("connection: close\r\n");
-        }
-        return head;
+        };
     }
 
     private static String pathOf(String target) {

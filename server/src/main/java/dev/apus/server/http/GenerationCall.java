@@ -90,7 +90,7 @@ final class GenerationCall {
     }
 
     private void failLater(ApiException error) {
-        exchange.context().executor().execute(() -> fail(error));
+        exchange.loop().execute(() -> fail(error));
     }
 
     /** Takes an event; true if {@link #emit} must follow and was not asked for yet. */

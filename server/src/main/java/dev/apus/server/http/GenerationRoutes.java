@@ -122,7 +122,7 @@ final class GenerationRoutes {
                     options.requestTimeout().toNanos());
             request.choices(spec.n()).forEach(choice -> call.add(prompt, choice, tokenizer));
         }
-        EventPump pump = pumps.get(exchange.context().executor());
+        EventPump pump = pumps.get(exchange.loop());
         if (pump == null) {
             throw new IllegalStateException("the connection belongs to no event loop of this server");
         }
