@@ -51,6 +51,10 @@ final class Dispatcher {
         return options;
     }
 
+    List<Route> routes() {
+        return routes;
+    }
+
     ServerMetrics metrics() {
         return metrics;
     }

@@ -23,6 +23,8 @@ final class InfoRoutes {
     private final ServerMetrics metrics;
     private final BooleanSupplier draining;
     private final long created = System.currentTimeMillis() / 1000;
+    /** Made when first asked for: it would be a part of every start. */
+    private volatile byte @Nullable [] openApi;
 
     InfoRoutes(ServedModel model, JsonBody json, TextEncoder encoder, ServerMetrics metrics, BooleanSupplier draining) {
         this.model = model;
@@ -40,8 +42,10 @@ final class InfoRoutes {
                 new Route("GET", "/v1/models/*", Kind.ORDINARY, this::oneModel),
                 new Route("GET", "/health", Kind.PROBE, this::health),
                 new Route("GET", "/ping", Kind.PROBE, this::health),
+                new Route("GET", "/live", Kind.PROBE, this::health),
                 new Route("GET", "/ready", Kind.PROBE, this::ready),
                 new Route("GET", "/version", Kind.ORDINARY, this::version),
+                new Route("GET", "/openapi.json", Kind.ORDINARY, this::openApi),
                 new Route("GET", "/metrics", Kind.WATCH, this::scrape),
                 new Route("POST", "/tokenize", Kind.ORDINARY, this::tokenize),
                 new Route("POST", "/detokenize", Kind.ORDINARY, this::detokenize));
@@ -74,7 +78,8 @@ final class InfoRoutes {
                 ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
         exchange.respondJson(
                 200,
-                out.raw("\"/health\",\"/ready\",\"/version\",\"/metrics\"]}").toBytes());
+                out.raw("\"/health\",\"/live\",\"/ready\",\"/version\",\"/metrics\",\"/openapi.json\"]}")
+                        .toBytes());
     }
 
     private void models(Exchange exchange) {
@@ -127,6 +132,15 @@ final class InfoRoutes {
         exchange.respondJson(
                 200,
                 new JsonOut().raw("{\"version\":").string(version()).raw("}").toBytes());
+    }
+
+    private void openApi(Exchange exchange) {
+        byte[] document = openApi;
+        if (document == null) {
+            document = OpenApi.document(version());
+            openApi = document;
+        }
+        exchange.respondJson(200, document);
     }
 
     private void scrape(Exchange exchange) {
