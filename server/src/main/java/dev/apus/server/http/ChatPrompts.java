@@ -28,11 +28,7 @@ final class ChatPrompts {
      * @throws ApiException if they are wrong or the model has no template
      */
     String render(Fields fields) {
-        ChatTemplate template = model.chatTemplate();
-        if (template == null) {
-            throw ApiException.badRequest(
-                    "model '" + model.name() + "' has no chat template; use /v1/completions with a raw prompt");
-        }
+        requireTemplate();
         List<Object> messages = messages(fields);
         boolean continued = fields.bool("continue_final_message", false);
         boolean generation = fields.bool("add_generation_prompt", !continued);
@@ -50,9 +46,6 @@ final class ChatPrompts {
         if (effort != null) {
             variables.put("reasoning_effort", effort);
         }
-        variables.putAll(model.templateVariables());
-        variables.put("messages", messages);
-        variables.put("add_generation_prompt", generation);
         JsonNode tools = tools(fields);
         if (tools != null) {
             variables.put("tools", JsonBody.plain(tools));
@@ -61,7 +54,32 @@ final class ChatPrompts {
         if (documents != null) {
             variables.put("documents", JsonBody.plain(documents));
         }
-        return continued ? template.renderContinued(variables) : template.render(variables);
+        return render(messages, variables, generation, continued);
+    }
+
+    /**
+     * Renders messages that are checked.
+     *
+     * @param variables what the template is told besides
+     * @param generation whether the prompt ends with the head of an answer
+     * @param continued whether the answer goes on with the last message
+     */
+    String render(List<?> messages, Map<String, @Nullable Object> variables, boolean generation, boolean continued) {
+        ChatTemplate template = requireTemplate();
+        Map<String, @Nullable Object> all = new HashMap<>(variables);
+        all.putAll(model.templateVariables());
+        all.put("messages", messages);
+        all.put("add_generation_prompt", generation);
+        return continued ? template.renderContinued(all) : template.render(all);
+    }
+
+    private ChatTemplate requireTemplate() {
+        ChatTemplate template = model.chatTemplate();
+        if (template == null) {
+            throw ApiException.badRequest(
+                    "model '" + model.name() + "' has no chat template; use /v1/completions with a raw prompt");
+        }
+        return template;
     }
 
     private static @Nullable JsonNode tools(Fields fields) {

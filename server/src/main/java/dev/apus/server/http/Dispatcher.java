@@ -22,7 +22,7 @@ final class Dispatcher {
     /** All: OpenAI's clients send headers of their own from a page; the asterisk alone would leave out the first. */
     private static final String CORS_HEADERS = "authorization, *";
 
-    private static final String CORS_EXPOSED = "x-request-id, retry-after, warning";
+    private static final String CORS_EXPOSED = "x-request-id, request-id, retry-after, warning";
 
     private final HttpOptions options;
     private final List<Route> routes;

@@ -97,6 +97,7 @@ public final class HttpServer implements AutoCloseable {
         List<Route> routes = new ArrayList<>();
         Generator generator = new Generator(model, options, metrics, workers, pumps);
         routes.addAll(new GenerationRoutes(model, json, encoder, generator).routes());
+        routes.addAll(new MessagesRoutes(model, json, encoder, generator).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining).routes());
         dispatcher = new Dispatcher(options, routes, metrics, inFlight, workers);
         listening = bind(epoll);
