@@ -110,7 +110,7 @@ final class ServeCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         // What can be wrong with the command line is found before a model is fetched and loaded.
         HttpOptions http = UsageException.checked(this::httpOptions);
-        EngineOptions options = UsageException.checked(engine::options);
+        EngineOptions options = UsageException.checked(engine::servingOptions);
         checkAddress(http);
         Path path = model.resolve();
         LanguageModel loaded = model.open(

@@ -54,6 +54,10 @@ final class Dispatcher {
         return options;
     }
 
+    List<Route> routes() {
+        return routes;
+    }
+
     ServerMetrics metrics() {
         return metrics;
     }

@@ -130,6 +130,11 @@ public final class HttpServer implements AutoCloseable {
         return ((InetSocketAddress) listening.localAddress()).getPort();
     }
 
+    /** All that it answers, for tests. */
+    List<Route> routes() {
+        return dispatcher.routes();
+    }
+
     /** Makes {@code /ready} fail and refuses new requests for text with 503; those that run go on. */
     public void beginShutdown() {
         inFlight.drain();

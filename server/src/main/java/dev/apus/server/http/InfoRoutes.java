@@ -25,6 +25,8 @@ final class InfoRoutes {
     private final ServerMetrics metrics;
     private final BooleanSupplier draining;
     private final long created = System.currentTimeMillis() / 1000;
+    /** Made when first asked for: it would be a part of every start. */
+    private volatile byte @Nullable [] openApi;
 
     InfoRoutes(ServedModel model, JsonBody json, TextEncoder encoder, ServerMetrics metrics, BooleanSupplier draining) {
         this.model = model;
@@ -41,10 +43,11 @@ final class InfoRoutes {
                 new Route("GET", "/v1/models", Kind.ORDINARY, Needs.KEY, this::models),
                 new Route("GET", "/v1/models/*", Kind.ORDINARY, Needs.KEY, this::oneModel),
                 new Route("GET", "/health", Kind.PROBE, Needs.NOTHING, this::health),
-                new Route("GET", "/live", Kind.PROBE, Needs.NOTHING, this::live),
+                new Route("GET", "/live", Kind.PROBE, Needs.NOTHING, this::health),
                 new Route("GET", "/ping", Kind.PROBE, Needs.KEY, this::health),
                 new Route("GET", "/ready", Kind.PROBE, Needs.NOTHING, this::ready),
                 new Route("GET", "/version", Kind.ORDINARY, Needs.KEY, this::version),
+                new Route("GET", "/openapi.json", Kind.ORDINARY, Needs.KEY, this::openApi),
                 new Route("GET", "/metrics", Kind.WATCH, Needs.MONITOR, this::scrape),
                 new Route("POST", "/tokenize", Kind.ORDINARY, this::tokenize),
                 new Route("POST", "/detokenize", Kind.ORDINARY, this::detokenize));
@@ -77,7 +80,8 @@ final class InfoRoutes {
                 ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
         exchange.respondJson(
                 200,
-                out.raw("\"/health\",\"/ready\",\"/version\",\"/metrics\"]}").toBytes());
+                out.raw("\"/health\",\"/live\",\"/ready\",\"/version\",\"/metrics\",\"/openapi.json\"]}")
+                        .toBytes());
     }
 
     private void models(Exchange exchange) {
@@ -117,11 +121,6 @@ final class InfoRoutes {
                 .raw("}");
     }
 
-    /** The process is there and takes connections; whether the engine works is {@code /health}'s to say. */
-    private void live(Exchange exchange) {
-        exchange.respondJson(200, OK);
-    }
-
     private void health(Exchange exchange) {
         if (!model.engine().stats().alive()) {
             throw new ApiException(503, "the engine has ended by a fault", null, "engine_dead", 0);
@@ -140,6 +139,15 @@ final class InfoRoutes {
         exchange.respondJson(
                 200,
                 new JsonOut().raw("{\"version\":").string(version()).raw("}").toBytes());
+    }
+
+    private void openApi(Exchange exchange) {
+        byte[] document = openApi;
+        if (document == null) {
+            document = OpenApi.document(version());
+            openApi = document;
+        }
+        exchange.respondJson(200, document);
     }
 
     private void scrape(Exchange exchange) {
