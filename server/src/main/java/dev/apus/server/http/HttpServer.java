@@ -97,7 +97,8 @@ public final class HttpServer implements AutoCloseable {
         }
         JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
-        routes.addAll(new GenerationRoutes(model, options, json, encoder, metrics, workers, pumps).routes());
+        Generator generator = new Generator(model, options, metrics, workers, pumps);
+        routes.addAll(new GenerationRoutes(model, json, encoder, generator).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining).routes());
         KeyRing keys = new KeyRing(options.security().keys());
         Access access = new Access(
