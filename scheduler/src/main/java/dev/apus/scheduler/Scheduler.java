@@ -38,8 +38,7 @@ final class Scheduler {
     private int promptLogitRows;
     private boolean preempted;
 
-    Scheduler(
-            Sequences sequences, BlockManager blocks, EngineOptions options, Counters counters, LongSupplier clock) {
+    Scheduler(Sequences sequences, BlockManager blocks, EngineOptions options, Counters counters, LongSupplier clock) {
         this.sequences = sequences;
         this.blocks = blocks;
         this.options = options;

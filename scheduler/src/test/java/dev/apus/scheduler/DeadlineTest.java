@@ -58,7 +58,8 @@ class DeadlineTest {
     @Test
     void aRunningRequestThatIsNotDoneInTimeFailsWithTheNumberOfItsTokens() {
         engine.abort("first");
-        Recorder running = submit(request("running", 1000).withDeadlineNanos(SECOND).withTtftDeadlineNanos(SECOND / 2));
+        Recorder running =
+                submit(request("running", 1000).withDeadlineNanos(SECOND).withTtftDeadlineNanos(SECOND / 2));
         runner.permit(2);
         running.awaitFirstToken();
         // Its first token was in time: what it wanted of that does not count any more.
