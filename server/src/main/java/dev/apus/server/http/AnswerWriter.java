@@ -46,8 +46,13 @@ final class AnswerWriter {
             }
             endChunk(out, choice);
         }
-        out.raw(chunkHead).raw(choiceHeads.computeIfAbsent(choice.index(), this::choiceHead));
-        out.text(choice.text());
+        out.raw(chunkHead);
+        if (choice.reasoning().isEmpty()) {
+            out.raw(choiceHeads.computeIfAbsent(choice.index(), this::choiceHead));
+            out.text(choice.text());
+        } else {
+            openReasoningDelta(out, choice);
+        }
         if (spec.logprobs() < 0 && !spec.returnTokenIds() && choice.finishReason() == null) {
             out.raw(plainTail);
         } else {
@@ -65,6 +70,21 @@ final class AnswerWriter {
         endChunk(out, choice);
     }
 
+    /** As a choice's head and text, its last string open: thoughts, and an answer only if there is some. */
+    private static void openReasoningDelta(JsonOut out, Choice choice) {
+        out.raw("{\"index\":").number(choice.index()).raw(",\"delta\":{");
+        reasoning(out, choice.reasoning());
+        if (!choice.text().isEmpty()) {
+            out.raw("\",\"content\":\"").text(choice.text());
+        }
+    }
+
+    /** Both names, the last string open: clients of vLLM read the first, those of DeepSeek and SGLang the second. */
+    private static void reasoning(JsonOut out, CharSequence thoughts) {
+        out.raw("\"reasoning\":").string(thoughts);
+        out.raw(",\"reasoning_content\":\"").text(thoughts);
+    }
+
     /** Appends the event that tells the whole usage and no choice. */
     void usageChunk(JsonOut out, List<Choice> choices) {
         out.raw(chunkHead).raw("]");
@@ -72,15 +92,20 @@ final class AnswerWriter {
         out.raw("}\n\n");
     }
 
-    /** The whole answer. */
-    byte[] whole(List<Choice> choices) {
+    /**
+     * The whole answer.
+     *
+     * @param choices all that were generated, for the usage
+     * @param shown those of them to tell, numbered in this order
+     */
+    byte[] whole(List<Choice> choices, List<Choice> shown) {
         JsonOut out = new JsonOut();
         out.raw(wholeHead);
-        for (Choice choice : choices) {
-            if (choice.index() > 0) {
+        for (int i = 0; i < shown.size(); i++) {
+            if (i > 0) {
                 out.raw(",");
             }
-            wholeChoice(out, choice);
+            wholeChoice(out, i, shown.get(i));
         }
         out.raw("]");
         usage(out, choices);
@@ -94,11 +119,22 @@ final class AnswerWriter {
         return out.raw("}").toBytes();
     }
 
-    private void wholeChoice(JsonOut out, Choice choice) {
-        out.raw("{\"index\":").number(choice.index());
+    private void wholeChoice(JsonOut out, int index, Choice choice) {
+        out.raw("{\"index\":").number(index);
         if (chat) {
-            out.raw(",\"message\":{\"role\":\"assistant\",\"content\":").string(choice.text());
-            out.raw(",\"refusal\":null}");
+            boolean thought = !choice.reasoning().isEmpty();
+            out.raw(",\"message\":{\"role\":\"assistant\",\"content\":");
+            if (thought && choice.text().isEmpty()) {
+                out.raw("null,\"refusal\":null");
+            } else {
+                out.string(choice.text()).raw(",\"refusal\":null");
+            }
+            if (thought) {
+                out.raw(",");
+                reasoning(out, choice.reasoning());
+                out.raw("\"");
+            }
+            out.raw("}");
         } else {
             out.raw(",\"text\":").string(choice.text());
         }
@@ -120,7 +156,12 @@ final class AnswerWriter {
 
     private void endChunk(JsonOut out, Choice choice) {
         if (spec.continuousUsage()) {
-            usage(out, choice.prompt().ids().length, choice.completionTokens(), choice.cachedTokens());
+            usage(
+                    out,
+                    choice.prompt().ids().length,
+                    choice.completionTokens(),
+                    choice.cachedTokens(),
+                    choice.reasoningTokens());
         }
         out.raw("}\n\n");
     }
@@ -156,21 +197,29 @@ final class AnswerWriter {
         int prompt = 0;
         int completion = 0;
         int cached = 0;
+        int reasoning = 0;
         for (Choice choice : choices) {
             completion += choice.completionTokens();
-            if (choice.index() % spec.n() == 0) {
+            reasoning += choice.reasoningTokens();
+            if (choice.index() % spec.sequences() == 0) {
                 prompt += choice.prompt().ids().length;
                 cached += choice.cachedTokens();
             }
         }
-        usage(out, prompt, completion, cached);
+        usage(out, prompt, completion, cached, reasoning);
     }
 
-    private static void usage(JsonOut out, int prompt, int completion, int cached) {
+    private void usage(JsonOut out, int prompt, int completion, int cached, int reasoning) {
         out.raw(",\"usage\":{\"prompt_tokens\":").number(prompt);
         out.raw(",\"completion_tokens\":").number(completion);
         out.raw(",\"total_tokens\":").number((long) prompt + completion);
-        out.raw(",\"prompt_tokens_details\":{\"cached_tokens\":").number(cached).raw("}}");
+        out.raw(",\"prompt_tokens_details\":{\"cached_tokens\":").number(cached).raw("}");
+        if (spec.answer().reasoning() != null) {
+            out.raw(",\"completion_tokens_details\":{\"reasoning_tokens\":")
+                    .number(reasoning)
+                    .raw("}");
+        }
+        out.raw("}");
     }
 
     private byte[] choiceHead(int index) {

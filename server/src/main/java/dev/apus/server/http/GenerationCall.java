@@ -8,6 +8,7 @@ import dev.apus.scheduler.EngineEvent.Finished;
 import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Request;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
@@ -137,9 +138,9 @@ final class GenerationCall {
 
     /** Tells the metrics of a prompt whose last choice has ended. */
     private void tellPromptDone(Choice last) {
-        int first = last.index() - last.index() % spec.n();
+        int first = last.index() - last.index() % spec.sequences();
         int most = 0;
-        for (Choice choice : choices.subList(first, first + spec.n())) {
+        for (Choice choice : choices.subList(first, first + spec.sequences())) {
             Finished end = choice.finished();
             if (end == null) {
                 return;
@@ -191,7 +192,7 @@ final class GenerationCall {
         try {
             workers.execute(() -> {
                 try {
-                    exchange.respondJson(200, writer.whole(choices));
+                    exchange.respondJson(200, writer.whole(choices, best()));
                 } catch (RuntimeException e) {
                     exchange.respond(notMade(e));
                 }
@@ -199,6 +200,21 @@ final class GenerationCall {
         } catch (RejectedExecutionException e) {
             exchange.respond(ApiException.unavailable("the server is closed"));
         }
+    }
+
+    /** The choices to send: of the sequences of each prompt those of the likeliest tokens, in the order of their likelihood. */
+    private List<Choice> best() {
+        if (spec.sequences() == spec.n()) {
+            return choices;
+        }
+        List<Choice> best = new ArrayList<>();
+        for (int first = 0; first < choices.size(); first += spec.sequences()) {
+            choices.subList(first, first + spec.sequences()).stream()
+                    .sorted(Comparator.comparingDouble(Choice::meanLogprob).reversed())
+                    .limit(spec.n())
+                    .forEach(best::add);
+        }
+        return best;
     }
 
     private void emitStream() {

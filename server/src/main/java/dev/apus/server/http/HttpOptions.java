@@ -22,6 +22,7 @@ import java.util.Set;
  * @param allowedHosts names in the Host header that are answered besides the loopback's and {@code host}, {@code *} for all; none by default,
  *     which on any other address than the loopback's means all
  * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
+ * @param api what is decided about requests for text
  */
 public record HttpOptions(
         String host,
@@ -37,7 +38,8 @@ public record HttpOptions(
         Duration stallTimeout,
         Duration requestTimeout,
         Set<String> allowedHosts,
-        Set<String> allowedOrigins) {
+        Set<String> allowedOrigins,
+        ApiOptions api) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
     /** Some millions of token ids as JSON. */
@@ -108,6 +110,7 @@ public record HttpOptions(
         private Duration requestTimeout = Duration.ZERO;
         private Set<String> allowedHosts = Set.of();
         private Set<String> allowedOrigins = Set.of();
+        private ApiOptions api = ApiOptions.DEFAULT;
 
         private Builder() {}
 
@@ -181,6 +184,11 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder api(ApiOptions value) {
+            api = value;
+            return this;
+        }
+
         /** @throws IllegalArgumentException naming the option that is out of its range */
         public HttpOptions build() {
             return new HttpOptions(
@@ -199,7 +207,8 @@ public record HttpOptions(
                     stallTimeout,
                     requestTimeout,
                     allowedHosts,
-                    allowedOrigins);
+                    allowedOrigins,
+                    api);
         }
     }
 }

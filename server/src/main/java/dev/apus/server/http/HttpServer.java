@@ -96,7 +96,7 @@ public final class HttpServer implements AutoCloseable {
         JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
         routes.addAll(new GenerationRoutes(model, options, json, encoder, metrics, workers, pumps).routes());
-        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining).routes());
+        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
         dispatcher = new Dispatcher(options, routes, metrics, inFlight, workers);
         listening = bind(epoll);
         LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
