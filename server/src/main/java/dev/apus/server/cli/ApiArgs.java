@@ -9,13 +9,12 @@ final class ApiArgs {
             names = "--reasoning-parser",
             paramLabel = "NAME",
             defaultValue = "auto",
-            description = "How thoughts are told from answers: auto (by the tags in the model's vocabulary), none, deepseek_r1,"
-                    + " qwen3, glm45, olmo3, mistral, seed_oss, kimi. Default: ${DEFAULT-VALUE}")
+            description =
+                    "How thoughts are told from answers: auto (by the tags in the model's vocabulary), none, deepseek_r1,"
+                            + " qwen3, glm45, olmo3, mistral, seed_oss, kimi. Default: ${DEFAULT-VALUE}")
     private String reasoningParser = "auto";
 
-    @Option(
-            names = "--trust-request-chat-template",
-            description = "Let a request bring its own chat template.")
+    @Option(names = "--trust-request-chat-template", description = "Let a request bring its own chat template.")
     private boolean trustRequestChatTemplate;
 
     /** @throws IllegalArgumentException naming the option that is out of its range */

@@ -69,7 +69,8 @@ final class Choice {
                 spec.stopIds(),
                 spec.minTokens());
         AnswerOptions answer = spec.answer();
-        splitter = answer.reasoning() == null ? null : new ReasoningSplitter(answer.reasoning(), answer.withinThought());
+        splitter =
+                answer.reasoning() == null ? null : new ReasoningSplitter(answer.reasoning(), answer.withinThought());
         repetition = answer.repetition() == null ? null : new RepetitionDetector(answer.repetition());
         if (spec.echo()) {
             text.append(

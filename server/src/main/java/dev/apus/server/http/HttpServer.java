@@ -1,6 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.auth.KeyRing;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -26,6 +27,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -95,9 +97,13 @@ public final class HttpServer implements AutoCloseable {
         }
         JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
-        routes.addAll(new GenerationRoutes(model, options, json, encoder, metrics, workers, pumps).routes());
+        Generator generator = new Generator(model, options, metrics, workers, pumps);
+        routes.addAll(new GenerationRoutes(model, options.api(), json, encoder, generator).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
-        dispatcher = new Dispatcher(options, routes, metrics, inFlight, workers);
+        KeyRing keys = new KeyRing(options.security().keys());
+        Access access = new Access(
+                () -> keys, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
+        dispatcher = new Dispatcher(options, routes, access, metrics, inFlight, workers);
         listening = bind(epoll);
         LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
     }

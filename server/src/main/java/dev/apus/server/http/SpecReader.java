@@ -46,7 +46,8 @@ final class SpecReader {
                 "it was replaced by tools, whose calls this server cannot parse yet", "functions", "function_call");
         fields.refuseIfTrue("use continue_final_message", "echo");
         checkModalities(fields);
-        if (fields.has("best_of") && fields.integer("best_of", 1, 1, MOST_CHOICES) != fields.integer("n", 1, 1, MOST_CHOICES)) {
+        if (fields.has("best_of")
+                && fields.integer("best_of", 1, 1, MOST_CHOICES) != fields.integer("n", 1, 1, MOST_CHOICES)) {
             throw ApiException.unsupported("best_of", "'best_of' other than 'n' exists in /v1/completions only");
         }
         boolean logprobs = fields.bool("logprobs", false);
@@ -139,8 +140,7 @@ final class SpecReader {
                 answer);
     }
 
-    private static AnswerOptions answerOptions(
-            Fields fields, @Nullable ReasoningFormat format, int n, boolean stream) {
+    private static AnswerOptions answerOptions(Fields fields, @Nullable ReasoningFormat format, int n, boolean stream) {
         int bestOf = fields.integer("best_of", n, n, MOST_CHOICES);
         if (bestOf > n && stream) {
             throw ApiException.invalid("best_of", "'best_of' above 'n' cannot be streamed, leave out 'stream'");

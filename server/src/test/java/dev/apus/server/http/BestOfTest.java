@@ -18,7 +18,8 @@ class BestOfTest {
     /** A sequence says its seed; the nearer that is to 12, the likelier its tokens. */
     private final ApiServer server = new ApiServer(new CharTokenizer(), new ScriptedEngine(answer -> {
         int seed = (int) answer.request().params().seed();
-        answer.tokensOf(-1f * Math.abs(seed - 12), 'a' + seed - 10, answer.request().prompt()[0]);
+        answer.tokensOf(
+                -1f * Math.abs(seed - 12), 'a' + seed - 10, answer.request().prompt()[0]);
         answer.finish(FinishReason.LENGTH, -1);
     }));
 
@@ -52,7 +53,8 @@ class BestOfTest {
 
     @Test
     void itIsRefusedWhereItCannotBe() throws Exception {
-        assertThat(server.post(TEXT, "{\"prompt\":\"x\",\"best_of\":3,\"stream\":true}").body())
+        assertThat(server.post(TEXT, "{\"prompt\":\"x\",\"best_of\":3,\"stream\":true}")
+                        .body())
                 .contains("\"param\":\"best_of\"");
         assertThat(server.post(TEXT, "{\"prompt\":\"x\",\"n\":3,\"best_of\":2}").body())
                 .contains("\"param\":\"best_of\"", "3 to 128");

@@ -20,7 +20,8 @@ class ReasoningTest {
 
     private final ApiServer server = server("{{ messages[-1].content }}", "qwen3");
     /** Its template opens the thought. */
-    private final ApiServer opening = server("{{ messages[-1].content }}{% if enable_thinking is not defined %}<think>\n{% endif %}", "qwen3");
+    private final ApiServer opening =
+            server("{{ messages[-1].content }}{% if enable_thinking is not defined %}<think>\n{% endif %}", "qwen3");
 
     private static ApiServer server(String template, String parser) {
         return new ApiServer(
@@ -44,7 +45,8 @@ class ReasoningTest {
         assertThat(message.get("reasoning").asString()).isEqualTo("well");
         assertThat(message.get("reasoning_content").asString()).isEqualTo("well");
         // All but the two line ends behind the tag and the answer.
-        assertThat(answer.at("/usage/completion_tokens_details/reasoning_tokens").asInt())
+        assertThat(answer.at("/usage/completion_tokens_details/reasoning_tokens")
+                        .asInt())
                 .isEqualTo("\nwell\n</think>".length() + 1);
         assertThat(answer.at("/usage/completion_tokens").asInt()).isEqualTo(26);
     }
@@ -77,10 +79,10 @@ class ReasoningTest {
         JsonNode answer = server.ask(CHAT, body(THOUGHT, 26, ",\"include_reasoning\":false"));
         assertThat(answer.at("/choices/0/message").has("reasoning")).isFalse();
         assertThat(answer.at("/choices/0/message/content").asString()).isEqualTo("yes");
-        assertThat(answer.at("/usage/completion_tokens_details/reasoning_tokens").asInt())
+        assertThat(answer.at("/usage/completion_tokens_details/reasoning_tokens")
+                        .asInt())
                 .isPositive();
-        List<JsonNode> chunks =
-                server.chunks(CHAT, body(THOUGHT, 26, ",\"stream\":true,\"include_reasoning\":false"));
+        List<JsonNode> chunks = server.chunks(CHAT, body(THOUGHT, 26, ",\"stream\":true,\"include_reasoning\":false"));
         assertThat(joined(chunks, "reasoning")).isEmpty();
         assertThat(joined(chunks, "content")).isEqualTo("yes");
     }
@@ -88,8 +90,7 @@ class ReasoningTest {
     @Test
     void aTemplateMayHaveOpenedTheThought() throws Exception {
         // The engine says "well</think>yes<think>\n", and then again.
-        JsonNode message =
-                opening.ask(CHAT, body("well</think>yes", 15, "")).at("/choices/0/message");
+        JsonNode message = opening.ask(CHAT, body("well</think>yes", 15, "")).at("/choices/0/message");
         assertThat(message.get("reasoning").asString()).isEqualTo("well");
         assertThat(message.get("content").asString()).isEqualTo("yes");
         // The least effort is none: then the template opens nothing, and a tag is text.
@@ -101,7 +102,8 @@ class ReasoningTest {
 
     @Test
     void aTagInAQuestionOpensNothing() throws Exception {
-        JsonNode message = server.ask(CHAT, body("What is <think> for?", 20, "")).at("/choices/0/message");
+        JsonNode message =
+                server.ask(CHAT, body("What is <think> for?", 20, "")).at("/choices/0/message");
         assertThat(message.get("content").asString()).isEqualTo("What is <think> for?");
     }
 
@@ -123,7 +125,8 @@ class ReasoningTest {
 
     @Test
     void effortsHaveNames() throws Exception {
-        assertThat(server.post(CHAT, body("a", 1, ",\"reasoning_effort\":\"utmost\"")).body())
+        assertThat(server.post(CHAT, body("a", 1, ",\"reasoning_effort\":\"utmost\""))
+                        .body())
                 .contains("\"param\":\"reasoning_effort\"");
     }
 
@@ -134,6 +137,7 @@ class ReasoningTest {
     }
 
     private static String body(String content, int tokens, String more) {
-        return "{\"messages\":[{\"role\":\"user\",\"content\":\"" + content + "\"}],\"max_tokens\":" + tokens + more + "}";
+        return "{\"messages\":[{\"role\":\"user\",\"content\":\"" + content + "\"}],\"max_tokens\":" + tokens + more
+                + "}";
     }
 }

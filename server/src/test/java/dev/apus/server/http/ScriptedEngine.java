@@ -117,8 +117,8 @@ final class ScriptedEngine implements Engine {
             int most = request.params().promptLogprobs();
             if (most >= 0) {
                 int[] prompt = request.prompt();
-                events.accept(
-                        new PromptLogprobs(request.id(), logprobs(LOGPROB, Arrays.copyOfRange(prompt, 1, prompt.length), most)));
+                events.accept(new PromptLogprobs(
+                        request.id(), logprobs(LOGPROB, Arrays.copyOfRange(prompt, 1, prompt.length), most)));
             }
         }
 
