@@ -40,8 +40,7 @@ final class GenerationRoutes {
         }
     }
 
-    GenerationRoutes(
-            ServedModel model, ApiOptions options, JsonBody json, TextEncoder encoder, Generator generator) {
+    GenerationRoutes(ServedModel model, ApiOptions options, JsonBody json, TextEncoder encoder, Generator generator) {
         this.model = model;
         this.json = json;
         this.encoder = encoder;
@@ -85,8 +84,8 @@ final class GenerationRoutes {
         if (prompts.size() * spec.sequences() > MOST_SEQUENCES) {
             throw ApiException.invalid(
                     "prompt",
-                    prompts.size() + " prompts with 'n' of " + spec.sequences() + " are too many, at most " + MOST_SEQUENCES
-                            + " sequences are allowed");
+                    prompts.size() + " prompts with 'n' of " + spec.sequences() + " are too many, at most "
+                            + MOST_SEQUENCES + " sequences are allowed");
         }
         warn(exchange, fields);
         generator.start(
@@ -133,7 +132,9 @@ final class GenerationRoutes {
             return prompt;
         }
         Integer answer = spec.maxTokens();
-        int most = truncate.tokens >= 0 ? truncate.tokens : Math.max(1, model.maxModelLength() - (answer == null ? 1 : answer));
+        int most = truncate.tokens >= 0
+                ? truncate.tokens
+                : Math.max(1, model.maxModelLength() - (answer == null ? 1 : answer));
         int length = prompt.ids().length;
         if (length <= most) {
             return prompt;
