@@ -21,8 +21,7 @@ final class Exchange {
     private static final byte[] NOTHING = {};
 
     private final AnswerSink sink;
-    private final HttpMethod method;
-    private final HttpHeaders headers;
+    private final HttpRequest request;
     private final String path;
     private final String requestId;
     private final long arrivalNanos = System.nanoTime();
@@ -48,12 +47,11 @@ final class Exchange {
 
     Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget) {
         this.sink = sink;
+        this.request = request;
         this.budget = budget;
         memory = budget.share();
-        method = request.method();
-        headers = request.headers();
         path = pathOf(request.uri());
-        String given = headers.get("x-request-id");
+        String given = request.headers().get("x-request-id");
         requestId =
                 given != null && isRequestId(given) ? given : UUID.randomUUID().toString();
         header("server", "apus");
@@ -65,8 +63,13 @@ final class Exchange {
         return REQUEST_ID.matcher(text).matches();
     }
 
+    /** The head as it came. */
+    HttpRequest request() {
+        return request;
+    }
+
     HttpMethod method() {
-        return method;
+        return request.method();
     }
 
     String path() {
@@ -74,7 +77,7 @@ final class Exchange {
     }
 
     HttpHeaders headers() {
-        return headers;
+        return request.headers();
     }
 
     String requestId() {
@@ -226,7 +229,7 @@ final class Exchange {
             header("content-type", contentType);
             header("content-length", Integer.toString(content.length));
         }
-        boolean headOnly = answerStatus == 204 || method.equals(HttpMethod.HEAD);
+        boolean headOnly = answerStatus == 204 || method().equals(HttpMethod.HEAD);
         sentBytes += sink.whole(head(), headOnly ? NOTHING : content, leaving(content.length));
         run(onEnd);
         sink.answered(this);
