@@ -86,6 +86,16 @@ public interface Backend extends AutoCloseable {
     /** Launched steps that may wait to be awaited: 1 where a launch computes at once, 2 where the host runs ahead of the device. */
     int stepsInFlight();
 
+    /**
+     * Measures the steps launched from here on; replaces an earlier profile.
+     *
+     * @param capacity most steps to keep
+     * @return null where there is nothing to measure beside the whole: a step is computed by the thread that launches it
+     */
+    default @Nullable StepProfile profileSteps(int capacity) {
+        return null;
+    }
+
     /** Copies {@code rows} rows of an F32 matrix {@code [*, width]} to {@code target}, waiting for the device. */
     void read(Tensor source, long firstRow, int rows, float[] target);
 

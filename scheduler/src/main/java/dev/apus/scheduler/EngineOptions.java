@@ -24,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  *     the device shares with the host is not counted by it
  * @param enforceEager launch kernels one by one instead of replaying recorded graphs, where the backend records any
  * @param loadFormat where the weights come from
+ * @param serving whether clients wait for single tokens: a budget of tokens left to the backend is then small enough that a prompt's
+ *     chunk does not hold the others up
  */
 public record EngineOptions(
         int maxModelLen,
@@ -39,7 +41,8 @@ public record EngineOptions(
         KvType kvCacheDtype,
         double gpuMemoryUtilization,
         boolean enforceEager,
-        LoadFormat loadFormat) {
+        LoadFormat loadFormat,
+        boolean serving) {
     /** Tokens of a KV block. */
     public static final int BLOCK_SIZE = 16;
     /** Logit rows of a step beyond one per sequence, for prompt log-probabilities. */
@@ -52,6 +55,11 @@ public record EngineOptions(
     public static final int CUDA_SEQUENCES = 256;
 
     private static final int CUDA_TOKENS = 8192;
+    /**
+     * Of 128 clients with prompts of 1024 tokens, an 8B model on an H200: 22.6 ms a token and 3,699 tokens/s, where 8192 gave 29.6 and 3,684
+     * with steps of 190 ms between.
+     */
+    private static final int CUDA_SERVING_TOKENS = 768;
 
     /** Type of the activations. */
     public enum ComputeType {
@@ -113,7 +121,8 @@ public record EngineOptions(
     }
 
     /**
-     * These options with the limits that were left to the backend filled in: 64 sequences and 512 tokens on a CPU, 256 and 8192 on CUDA.
+     * These options with the limits that were left to the backend filled in: 64 sequences and 512 tokens on a CPU, 256 and 8192 on CUDA,
+     * or 768 if serving.
      *
      * @throws IllegalArgumentException if they ask for a type that the backend does not have
      */
@@ -135,8 +144,8 @@ public record EngineOptions(
             sequences = cuda ? CUDA_SEQUENCES : CPU_SEQUENCES;
             sequences = maxNumBatchedTokens == 0 ? sequences : Math.min(sequences, maxNumBatchedTokens);
         }
-        int tokens =
-                maxNumBatchedTokens == 0 ? Math.max(sequences, cuda ? CUDA_TOKENS : CPU_TOKENS) : maxNumBatchedTokens;
+        int usual = !cuda ? CPU_TOKENS : serving ? CUDA_SERVING_TOKENS : CUDA_TOKENS;
+        int tokens = maxNumBatchedTokens == 0 ? Math.max(sequences, usual) : maxNumBatchedTokens;
         return new EngineOptionsBuilder(this)
                 .maxNumSeqs(sequences)
                 .maxNumBatchedTokens(tokens)

@@ -19,6 +19,7 @@ public final class EngineOptionsBuilder {
     private double gpuMemoryUtilization = 0.9;
     private boolean enforceEager = false;
     private EngineOptions.LoadFormat loadFormat = EngineOptions.LoadFormat.AUTO;
+    private boolean serving = false;
 
     EngineOptionsBuilder() {}
 
@@ -37,6 +38,7 @@ public final class EngineOptionsBuilder {
         gpuMemoryUtilization = from.gpuMemoryUtilization();
         enforceEager = from.enforceEager();
         loadFormat = from.loadFormat();
+        serving = from.serving();
     }
 
     public EngineOptionsBuilder maxModelLen(int value) {
@@ -109,6 +111,11 @@ public final class EngineOptionsBuilder {
         return this;
     }
 
+    public EngineOptionsBuilder serving(boolean value) {
+        serving = value;
+        return this;
+    }
+
     /** @throws IllegalArgumentException naming the option that is out of range */
     public EngineOptions build() {
         return new EngineOptions(
@@ -125,6 +132,7 @@ public final class EngineOptionsBuilder {
                 kvCacheDtype,
                 gpuMemoryUtilization,
                 enforceEager,
-                loadFormat);
+                loadFormat,
+                serving);
     }
 }

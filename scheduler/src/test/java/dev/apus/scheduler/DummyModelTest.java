@@ -138,6 +138,11 @@ class DummyModelTest {
             EngineOptions onGpu = EngineOptions.defaults().forBackend(gpu);
             assertThat(onGpu.maxNumSeqs()).isEqualTo(256);
             assertThat(onGpu.maxNumBatchedTokens()).isEqualTo(8192);
+            EngineOptionsBuilder serving = EngineOptions.builder().serving(true);
+            assertThat(limits(serving.build(), gpu)).containsExactly(256, 768);
+            assertThat(limits(serving.build(), cpu)).containsExactly(64, 512);
+            assertThat(limits(serving.maxNumSeqs(1000).build(), gpu)).containsExactly(1000, 1000);
+            assertThat(limits(serving.maxNumBatchedTokens(4096).build(), gpu)).containsExactly(1000, 4096);
             assertThat(limits(EngineOptions.builder().maxNumSeqs(1000).build(), cpu))
                     .containsExactly(1000, 1000);
             assertThat(limits(EngineOptions.builder().maxNumBatchedTokens(20).build(), cpu))

@@ -9,6 +9,7 @@ import dev.apus.kernels.KvLayout;
 import dev.apus.kernels.Linear;
 import dev.apus.kernels.SamplingBatch;
 import dev.apus.kernels.StepBatch;
+import dev.apus.kernels.StepProfile;
 import dev.apus.kernels.StepSizes;
 import dev.apus.kernels.Tensor;
 import dev.apus.kernels.cuda.ffi.ApusCache;
@@ -46,6 +47,8 @@ public final class CudaBackend implements Backend {
     private long current;
 
     private @Nullable CudaTensor logits;
+    private @Nullable EventMarks marks;
+    private @Nullable StepProfile profile;
 
     private CudaBackend(CudaOptions options) {
         this.options = options;
@@ -233,8 +236,13 @@ public final class CudaBackend implements Backend {
         finishLoading();
         boolean decodes = batch.tokens() == batch.sequences() && batch.logitRowCount() == batch.tokens();
         int size = decodes ? graphs.size(batch.sequences()) : 0;
+        StepProfile watching = profile;
         state.begin(batch, sampling, size, logits);
         try {
+            if (watching != null) {
+                watching.starts();
+            }
+            state.send();
             if (size > 0) {
                 graphs.run(
                         stream,
@@ -245,6 +253,9 @@ public final class CudaBackend implements Backend {
                 logits = (CudaTensor) forward.forward(batch);
             }
             state.sample(Objects.requireNonNull(logits), sampling);
+            if (watching != null) {
+                watching.launched(decodes ? batch.sequences() : 0);
+            }
         } finally {
             state.end();
         }
@@ -253,7 +264,25 @@ public final class CudaBackend implements Backend {
     @Override
     public void await(SamplingBatch sampling) {
         makeCurrent();
+        StepProfile watching = profile;
+        if (watching != null) {
+            watching.waits();
+        }
         sampler.await(sampling);
+        if (watching != null) {
+            watching.waited();
+        }
+    }
+
+    @Override
+    public StepProfile profileSteps(int capacity) {
+        makeCurrent();
+        if (marks == null) {
+            marks = new EventMarks(device, stream);
+        }
+        StepProfile watching = new StepProfile(marks, capacity);
+        profile = watching;
+        return watching;
     }
 
     @Override
@@ -313,6 +342,9 @@ public final class CudaBackend implements Backend {
         kernels.close();
         state.close();
         sampler.close();
+        if (marks != null) {
+            marks.close();
+        }
         context.compiler().close();
         stream.close();
         device.close();

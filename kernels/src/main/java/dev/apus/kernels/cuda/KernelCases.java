@@ -60,6 +60,7 @@ final class KernelCases {
         int rows = step.batch.tokens();
         int layers = shapes.layers();
         state.begin(step.batch, null, step.recorded, null);
+        state.send();
         try {
             embed(step, each);
             norm(step, each);
@@ -258,6 +259,7 @@ final class KernelCases {
 
     private void inStep(Step step, Runnable body) {
         state.begin(step.batch, null, step.recorded, null);
+        state.send();
         try {
             body.run();
         } finally {

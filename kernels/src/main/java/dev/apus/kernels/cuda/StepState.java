@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The step whose launches are being made: its metadata on the device, its attention's work lists, its sampling's parameters.
  *
- * <p>Within {@link CudaBackend#launch} all of it is brought over at once by {@link #begin}. A kernel that is called by itself (tests,
+ * <p>Within {@link CudaBackend#launch} all of it is brought over at once by {@link #begin} and {@link #send}. A kernel that is called by itself (tests,
  * recorded models) finds no step begun, and its batch is brought over for it alone.
  */
 final class StepState implements AutoCloseable {
@@ -52,7 +52,7 @@ final class StepState implements AutoCloseable {
     }
 
     /**
-     * Brings a step to the device.
+     * Writes what the device must know of a step; {@link #send} brings it there.
      *
      * @param samples what it samples; null or without rows for nothing
      * @param size tokens of the recorded shape that it is padded to, 0 for its own sizes
@@ -85,9 +85,13 @@ final class StepState implements AutoCloseable {
         if (samplesNow) {
             writeSampling(Objects.requireNonNull(samples), Objects.requireNonNull(logits), parameters);
         }
-        upload.send(context.stream());
         current = written.meta();
         batch = step;
+    }
+
+    /** Brings the step begun to the device. */
+    void send() {
+        upload.send(context.stream());
     }
 
     private long listBytes(AttentionPlan.Geometry geometry, StepBatch step, int size) {
@@ -144,6 +148,7 @@ final class StepState implements AutoCloseable {
         // The pinned blocks may still be read for the call before.
         context.stream().synchronize();
         begin(step, null, 0, null);
+        send();
         StepMeta meta = Objects.requireNonNull(current);
         end();
         return meta;

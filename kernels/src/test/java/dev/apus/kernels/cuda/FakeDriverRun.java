@@ -2,6 +2,7 @@ package dev.apus.kernels.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import dev.apus.kernels.StepMarks;
 import dev.apus.kernels.cuda.ffi.Cuda;
 import dev.apus.kernels.cuda.ffi.CudaException;
 import java.lang.foreign.Arena;
@@ -61,6 +62,14 @@ final class FakeDriverRun {
             event.synchronize();
             stream.await(event);
             say("millis " + event.millisSince(event));
+        }
+        try (CudaStream stream = device.newStream();
+                EventMarks marks = new EventMarks(device, stream)) {
+            for (int step = 0; step < 2 * StepMarks.STEPS_KEPT; step++) {
+                marks.start(step);
+                marks.end(step);
+            }
+            say("marks " + marks.millis(7) + ", " + marks.millisBefore(7));
         }
     }
 

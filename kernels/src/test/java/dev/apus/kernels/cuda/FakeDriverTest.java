@@ -71,7 +71,7 @@ class FakeDriverTest {
 
     @Test
     void anEventThatIsNotReachedIsNoError() {
-        assertThat(output).contains("done false, true", "millis 1.25");
+        assertThat(output).contains("done false, true", "millis 1.25", "marks 1.25, 1.25");
         assertThat(calls).containsSubsequence("event 0", "record 1 1", "wait 1 1 0", "destroy event 1");
     }
 

@@ -1,10 +1,13 @@
 package dev.apus.server.cli;
 
+import dev.apus.kernels.Backend;
+import dev.apus.kernels.StepProfile;
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
 import dev.apus.server.bench.BenchRequest;
 import dev.apus.server.bench.OfflineBench;
 import dev.apus.server.bench.Samples;
+import dev.apus.server.bench.StepReport;
 import dev.apus.server.bench.Workload;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -24,6 +28,9 @@ import picocli.CommandLine.Option;
         versionProvider = Version.class,
         description = "How long a fixed batch takes in an engine of this process, and how fast it decodes.")
 final class BenchLatencyCommand implements Callable<Integer> {
+    /** Three arrays of 8 MiB; ten minutes of steps of half a millisecond. */
+    private static final int MOST_STEPS = 1 << 20;
+
     @Mixin
     private ModelArgs model = new ModelArgs();
 
@@ -68,14 +75,24 @@ final class BenchLatencyCommand implements Callable<Integer> {
     @Option(names = "--output-json", paramLabel = "FILE", description = "Writes the figures there too.")
     private @Nullable Path json;
 
+    @Option(
+            names = "--profile-steps",
+            description = "Also: the engine thread's time, the device's and its idle time for each decode step (CUDA).")
+    private boolean profileSteps;
+
     @Override
     public Integer call() throws InterruptedException {
         Path path = model.resolve();
         EngineOptions options = engine.options();
-        try (LanguageModel loaded = LanguageModel.open(path, engine::openBackend, options, model.name())) {
+        List<OfflineBench.Run> measured = new ArrayList<>();
+        AtomicReference<@Nullable StepProfile> profile = new AtomicReference<>();
+        try (LanguageModel loaded = LanguageModel.open(path, () -> openBackend(profile), options, model.name())) {
             OfflineBench bench = new OfflineBench(loaded.served().engine());
-            List<OfflineBench.Run> measured = new ArrayList<>();
             for (int i = 0; i < warmUps + runs; i++) {
+                StepProfile watched = profile.get();
+                if (i == warmUps && watched != null) {
+                    watched.resume();
+                }
                 // Other prompts in each run: the prefix cache must not help.
                 List<BenchRequest> workload = Workload.random(
                         batch, input, output, 0, 0, loaded.served().vocabSize(), i);
@@ -84,9 +101,31 @@ final class BenchLatencyCommand implements Callable<Integer> {
                     measured.add(run);
                 }
             }
-            Figures.print(figures(measured), json);
         }
+        Map<String, Double> figures = figures(measured);
+        StepProfile watched = profile.get();
+        if (watched != null) {
+            // The engine's thread has ended: all of it can be read.
+            figures.putAll(StepReport.figures(watched));
+        }
+        Figures.print(figures, json);
         return 0;
+    }
+
+    private Backend openBackend(AtomicReference<@Nullable StepProfile> profile) {
+        Backend backend = engine.openBackend();
+        if (profileSteps) {
+            StepProfile started = backend.profileSteps(MOST_STEPS);
+            if (started == null) {
+                String name = backend.name();
+                backend.close();
+                throw new UserException(
+                        "--profile-steps: the " + name
+                                + " backend computes a step in the engine's thread, there is nothing to tell apart; it is for cuda");
+            }
+            profile.set(started);
+        }
+        return backend;
     }
 
     private Map<String, Double> figures(List<OfflineBench.Run> measured) {

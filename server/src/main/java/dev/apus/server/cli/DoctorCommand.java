@@ -72,7 +72,7 @@ final class DoctorCommand implements Callable<Integer> {
 
     private int tellModel(Backend backend) {
         Path path = model.resolve();
-        EngineOptions options = engine.options();
+        EngineOptions options = engine.servingOptions();
         try (Checkpoint checkpoint = options.loadFormat() == EngineOptions.LoadFormat.DUMMY
                 ? Checkpoint.openDummy(path)
                 : Checkpoint.open(path)) {

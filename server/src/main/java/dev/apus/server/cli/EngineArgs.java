@@ -43,7 +43,7 @@ final class EngineArgs {
             paramLabel = "N",
             defaultValue = "0",
             description = "Most tokens in one step; longer prompts are computed in chunks. Default: 512 on a CPU,"
-                    + " 8192 on CUDA")
+                    + " 8192 on CUDA, 768 there for serve")
     private int maxNumBatchedTokens;
 
     @Option(
@@ -148,6 +148,19 @@ final class EngineArgs {
 
     /** @throws IllegalArgumentException if a value is out of range */
     EngineOptions options() {
+        return builder().build();
+    }
+
+    /**
+     * The same for an engine whose clients wait for single tokens.
+     *
+     * @throws IllegalArgumentException if a value is out of range
+     */
+    EngineOptions servingOptions() {
+        return builder().serving(true).build();
+    }
+
+    private EngineOptionsBuilder builder() {
         EngineOptionsBuilder options = EngineOptions.builder()
                 .maxModelLen(maxModelLen)
                 .maxNumSeqs(maxNumSeqs)
@@ -162,7 +175,7 @@ final class EngineArgs {
                 .kvCacheDtype(kvCacheDtype)
                 .enforceEager(enforceEager)
                 .loadFormat(loadFormat);
-        return (gpuMemoryUtilization == null ? options : options.gpuMemoryUtilization(gpuMemoryUtilization)).build();
+        return gpuMemoryUtilization == null ? options : options.gpuMemoryUtilization(gpuMemoryUtilization);
     }
 
     /**

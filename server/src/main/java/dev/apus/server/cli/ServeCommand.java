@@ -2,6 +2,7 @@ package dev.apus.server.cli;
 
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
+import dev.apus.server.auth.SecurityOptions;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
 import dev.apus.server.http.ListenException;
@@ -79,6 +80,22 @@ final class ServeCommand implements Callable<Integer> {
     private Set<String> allowedOrigins = Set.of();
 
     @Option(
+            names = "--api-key",
+            paramLabel = "KEY",
+            split = ",",
+            description =
+                    "Clients must send this key, or one of several (repeat the option). Others see a command line;"
+                            + " APUS_API_KEY or VLLM_API_KEY in the environment is better. Default: none, no key is needed")
+    private List<String> apiKeys = List.of();
+
+    @Option(
+            names = "--admin-api-key",
+            paramLabel = "KEY",
+            split = ",",
+            description = "Key that may also use the admin routes. Default: none")
+    private List<String> adminApiKeys = List.of();
+
+    @Option(
             names = "--shutdown-timeout",
             paramLabel = "SECONDS",
             defaultValue = "30",
@@ -93,7 +110,7 @@ final class ServeCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         // What can be wrong with the command line is found before a model is fetched and loaded.
         HttpOptions http = UsageException.checked(this::httpOptions);
-        EngineOptions options = UsageException.checked(engine::options);
+        EngineOptions options = UsageException.checked(engine::servingOptions);
         checkAddress(http);
         Path path = model.resolve();
         LanguageModel loaded = model.open(
@@ -147,6 +164,7 @@ final class ServeCommand implements Callable<Integer> {
                 .maxConnections(maxConnections)
                 .allowedHosts(Set.copyOf(allowedHosts))
                 .allowedOrigins(allowedOrigins)
+                .security(new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys)))
                 .build();
     }
 

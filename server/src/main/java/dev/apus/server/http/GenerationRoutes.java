@@ -1,18 +1,11 @@
 package dev.apus.server.http;
 
-import dev.apus.models.tokenizer.Tokenizer;
-import dev.apus.scheduler.Request;
-import dev.apus.scheduler.SamplingParams;
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.http.Route.Kind;
-import io.netty.util.concurrent.EventExecutor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
-import java.util.concurrent.ExecutorService;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -28,34 +21,20 @@ final class GenerationRoutes {
     private static final int NO_TRUNCATION = Integer.MAX_VALUE;
 
     private final ServedModel model;
-    private final HttpOptions options;
     private final JsonBody json;
     private final TextEncoder encoder;
     private final ChatPrompts chats;
     private final SpecReader specs;
-    private final ServerMetrics metrics;
-    private final ExecutorService workers;
-    private final Map<EventExecutor, EventPump> pumps;
+    private final Generator generator;
     private final String fingerprint;
 
-    /** @param pumps one per event loop of the server */
-    GenerationRoutes(
-            ServedModel model,
-            HttpOptions options,
-            JsonBody json,
-            TextEncoder encoder,
-            ServerMetrics metrics,
-            ExecutorService workers,
-            Map<EventExecutor, EventPump> pumps) {
+    GenerationRoutes(ServedModel model, JsonBody json, TextEncoder encoder, Generator generator) {
         this.model = model;
-        this.options = options;
         this.json = json;
         this.encoder = encoder;
         chats = new ChatPrompts(model, json);
         specs = new SpecReader(model);
-        this.metrics = metrics;
-        this.workers = workers;
-        this.pumps = pumps;
+        this.generator = generator;
         fingerprint = "apus-" + InfoRoutes.version();
     }
 
@@ -75,7 +54,8 @@ final class GenerationRoutes {
         String text = chats.render(fields);
         warn(exchange, fields);
         int[] ids = encode(exchange, "messages", text, addSpecial, truncate);
-        start(exchange, spec, true, answerId, List.of(truncated(new Prompt(ids, text), truncate, spec)));
+        Renderer renderer = new ChatRenderer(answerId, model.name(), fingerprint, spec, model.tokenizer());
+        generator.start(exchange, spec, renderer, List.of(truncated(new Prompt(ids, text), truncate, spec)));
     }
 
     private void completion(Exchange exchange) {
@@ -93,47 +73,13 @@ final class GenerationRoutes {
                             + " sequences are allowed");
         }
         warn(exchange, fields);
-        start(
+        generator.start(
                 exchange,
                 spec,
-                false,
-                answerId,
+                new CompletionRenderer(answerId, model.name(), fingerprint, spec, model.tokenizer()),
                 prompts.stream()
                         .map(prompt -> truncated(prompt, truncate, spec))
                         .toList());
-    }
-
-    private void start(Exchange exchange, GenerationSpec spec, boolean chat, String answerId, List<Prompt> prompts) {
-        Tokenizer tokenizer = model.tokenizer();
-        // Not the answer's id: a client may choose that, and two clients the same.
-        String id = unique();
-        AnswerWriter writer = new AnswerWriter(chat, answerId, model.name(), fingerprint, spec, tokenizer);
-        GenerationCall call =
-                new GenerationCall(exchange, spec, writer, model.engine(), metrics, workers, options.maxPendingBytes());
-        for (int p = 0; p < prompts.size(); p++) {
-            Prompt prompt = prompts.get(p);
-            Request request = new Request(
-                    id + "-" + p,
-                    prompt.ids(),
-                    params(spec, prompt),
-                    spec.priority(),
-                    spec.cacheSalt(),
-                    exchange.arrivalNanos(),
-                    options.requestTimeout().toNanos());
-            request.choices(spec.n()).forEach(choice -> call.add(prompt, choice, tokenizer));
-        }
-        EventPump pump = pumps.get(exchange.loop());
-        if (pump == null) {
-            throw new IllegalStateException("the connection belongs to no event loop of this server");
-        }
-        call.start(pump);
-    }
-
-    private SamplingParams params(GenerationSpec spec, Prompt prompt) {
-        Map<String, Double> defaults = model.generationDefaults();
-        Double limit = defaults.getOrDefault("max_tokens", defaults.get("max_new_tokens"));
-        return spec.paramsFor(
-                prompt.ids().length, model.maxModelLength(), limit == null ? Integer.MAX_VALUE : limit.intValue());
     }
 
     /** The answer's id, with {@code request_id} for its end if given, as in vLLM. */
@@ -143,11 +89,7 @@ final class GenerationRoutes {
             throw ApiException.invalid(
                     "request_id", "'request_id' must have 1 to 128 characters out of letters, digits and ._:/@+=-");
         }
-        return (chat ? "chatcmpl-" : "cmpl-") + (given == null ? unique() : given);
-    }
-
-    private static String unique() {
-        return UUID.randomUUID().toString().replace("-", "");
+        return (chat ? "chatcmpl-" : "cmpl-") + (given == null ? Generator.unique() : given);
     }
 
     private void checkModel(Fields fields) {

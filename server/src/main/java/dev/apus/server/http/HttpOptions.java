@@ -1,12 +1,13 @@
 package dev.apus.server.http;
 
+import dev.apus.server.auth.SecurityOptions;
 import java.time.Duration;
 import java.util.Set;
 
 /**
  * Where the server listens and what it grants a client. Made by {@link #builder}.
  *
- * @param host address to listen on; the loopback address by default, because there is no authentication
+ * @param host address to listen on; the loopback address by default, because there are no keys by default
  * @param port TCP port; 0 takes a free one
  * @param ioThreads event loops; 0 means one for two cores, at most 4
  * @param maxHeaderBytes most bytes of a request's header fields (431 beyond)
@@ -23,6 +24,7 @@ import java.util.Set;
  * @param allowedHosts names in the Host header that are answered besides the loopback's and {@code host}, {@code *} for all; none by default,
  *     which on any other address than the loopback's means all
  * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
+ * @param security who may do what; without keys whoever reaches the server
  */
 public record HttpOptions(
         String host,
@@ -39,7 +41,8 @@ public record HttpOptions(
         Duration stallTimeout,
         Duration requestTimeout,
         Set<String> allowedHosts,
-        Set<String> allowedOrigins) {
+        Set<String> allowedOrigins,
+        SecurityOptions security) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
     /** Some millions of token ids as JSON. */
@@ -112,6 +115,7 @@ public record HttpOptions(
         private Duration requestTimeout = Duration.ZERO;
         private Set<String> allowedHosts = Set.of();
         private Set<String> allowedOrigins = Set.of();
+        private SecurityOptions security = SecurityOptions.NONE;
 
         private Builder() {}
 
@@ -190,6 +194,11 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder security(SecurityOptions value) {
+            security = value;
+            return this;
+        }
+
         /** @throws IllegalArgumentException naming the option that is out of its range */
         public HttpOptions build() {
             return new HttpOptions(
@@ -209,7 +218,8 @@ public record HttpOptions(
                     stallTimeout,
                     requestTimeout,
                     allowedHosts,
-                    allowedOrigins);
+                    allowedOrigins,
+                    security);
         }
     }
 }

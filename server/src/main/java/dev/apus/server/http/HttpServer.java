@@ -1,6 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.auth.KeyRing;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -23,6 +24,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -66,6 +68,7 @@ public final class HttpServer implements AutoCloseable {
     private final TextEncoder encoder;
     private final ServerMetrics metrics;
     private final InFlight inFlight = new InFlight();
+    private final Dispatcher dispatcher;
     private final Protocols protocols;
     private final AtomicInteger connections = new AtomicInteger();
     private final ChannelGroup open;
@@ -90,9 +93,14 @@ public final class HttpServer implements AutoCloseable {
         }
         JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
-        routes.addAll(new GenerationRoutes(model, options, json, encoder, metrics, workers, pumps).routes());
+        Generator generator = new Generator(model, options, metrics, workers, pumps);
+        routes.addAll(new GenerationRoutes(model, json, encoder, generator).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining).routes());
-        protocols = new Protocols(new Dispatcher(options, routes, metrics, inFlight, workers), grpc);
+        KeyRing keys = new KeyRing(options.security().keys());
+        Access access = new Access(
+                () -> keys, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
+        dispatcher = new Dispatcher(options, routes, access, metrics, inFlight, workers);
+        protocols = new Protocols(dispatcher, grpc);
         listening = bind(epoll);
         LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
     }
@@ -129,6 +137,11 @@ public final class HttpServer implements AutoCloseable {
     /** The TCP port that it listens on. */
     public int port() {
         return ((InetSocketAddress) listening.localAddress()).getPort();
+    }
+
+    /** All that it answers, for tests. */
+    List<Route> routes() {
+        return dispatcher.routes();
     }
 
     /** Makes {@code /ready} fail and refuses new requests for text with 503; those that run go on. */

@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.http.Route.Kind;
+import dev.apus.server.http.Route.Needs;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -11,6 +12,7 @@ import tools.jackson.databind.JsonNode;
 
 /** What tells of the server and its model: models, health, version, metrics, tokens. Thread-safe. */
 final class InfoRoutes {
+    private static final byte[] OK = "{\"status\":\"ok\"}".getBytes(StandardCharsets.US_ASCII);
     /** Bytes that an id takes: itself, and some digits in an array that doubles and in its copy. */
     private static final int PER_ID = 32;
     /** Bytes that a token's string takes in the same arrays. */
@@ -23,6 +25,8 @@ final class InfoRoutes {
     private final ServerMetrics metrics;
     private final BooleanSupplier draining;
     private final long created = System.currentTimeMillis() / 1000;
+    /** Made when first asked for: it would be a part of every start. */
+    private volatile byte @Nullable [] openApi;
 
     InfoRoutes(ServedModel model, JsonBody json, TextEncoder encoder, ServerMetrics metrics, BooleanSupplier draining) {
         this.model = model;
@@ -35,14 +39,16 @@ final class InfoRoutes {
 
     List<Route> routes() {
         return List.of(
-                new Route("GET", "/", Kind.ORDINARY, this::front),
-                new Route("GET", "/v1/models", Kind.ORDINARY, this::models),
-                new Route("GET", "/v1/models/*", Kind.ORDINARY, this::oneModel),
-                new Route("GET", "/health", Kind.PROBE, this::health),
-                new Route("GET", "/ping", Kind.PROBE, this::health),
-                new Route("GET", "/ready", Kind.PROBE, this::ready),
-                new Route("GET", "/version", Kind.ORDINARY, this::version),
-                new Route("GET", "/metrics", Kind.WATCH, this::scrape),
+                new Route("GET", "/", Kind.ORDINARY, Needs.KEY, this::front),
+                new Route("GET", "/v1/models", Kind.ORDINARY, Needs.KEY, this::models),
+                new Route("GET", "/v1/models/*", Kind.ORDINARY, Needs.KEY, this::oneModel),
+                new Route("GET", "/health", Kind.PROBE, Needs.NOTHING, this::health),
+                new Route("GET", "/live", Kind.PROBE, Needs.NOTHING, this::health),
+                new Route("GET", "/ping", Kind.PROBE, Needs.KEY, this::health),
+                new Route("GET", "/ready", Kind.PROBE, Needs.NOTHING, this::ready),
+                new Route("GET", "/version", Kind.ORDINARY, Needs.KEY, this::version),
+                new Route("GET", "/openapi.json", Kind.ORDINARY, Needs.KEY, this::openApi),
+                new Route("GET", "/metrics", Kind.WATCH, Needs.MONITOR, this::scrape),
                 new Route("POST", "/tokenize", Kind.ORDINARY, this::tokenize),
                 new Route("POST", "/detokenize", Kind.ORDINARY, this::detokenize));
     }
@@ -74,12 +80,15 @@ final class InfoRoutes {
                 ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
         exchange.respondJson(
                 200,
-                out.raw("\"/health\",\"/ready\",\"/version\",\"/metrics\"]}").toBytes());
+                out.raw("\"/health\",\"/live\",\"/ready\",\"/version\",\"/metrics\",\"/openapi.json\"]}")
+                        .toBytes());
     }
 
     private void models(Exchange exchange) {
         JsonOut out = new JsonOut().raw("{\"object\":\"list\",\"data\":[");
-        writeModel(out);
+        if (exchange.principal().mayUse(model.name())) {
+            writeModel(out);
+        }
         exchange.respondJson(200, out.raw("]}").toBytes());
     }
 
@@ -93,6 +102,9 @@ final class InfoRoutes {
             throw ApiException.badRequest("the path holds a wrong percent escape");
         }
         checkModel(model, name);
+        if (!exchange.principal().mayUse(name)) {
+            throw Access.modelNotAllowed(exchange.principal(), name);
+        }
         JsonOut out = new JsonOut();
         writeModel(out);
         exchange.respondJson(200, out.toBytes());
@@ -113,7 +125,7 @@ final class InfoRoutes {
         if (!model.engine().stats().alive()) {
             throw new ApiException(503, "the engine has ended by a fault", null, "engine_dead", 0);
         }
-        exchange.respondJson(200, "{\"status\":\"ok\"}".getBytes(StandardCharsets.US_ASCII));
+        exchange.respondJson(200, OK);
     }
 
     private void ready(Exchange exchange) {
@@ -127,6 +139,15 @@ final class InfoRoutes {
         exchange.respondJson(
                 200,
                 new JsonOut().raw("{\"version\":").string(version()).raw("}").toBytes());
+    }
+
+    private void openApi(Exchange exchange) {
+        byte[] document = openApi;
+        if (document == null) {
+            document = OpenApi.document(version());
+            openApi = document;
+        }
+        exchange.respondJson(200, document);
     }
 
     private void scrape(Exchange exchange) {

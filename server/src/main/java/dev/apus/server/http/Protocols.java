@@ -33,10 +33,15 @@ final class Protocols {
     private static final int STREAM_WINDOW = 256 << 10;
     /** A stream counts as full at the second and as free again at the first: some fifty tokens. A connection may have many streams. */
     private static final WriteBufferWaterMark STREAM_MARK = new WriteBufferWaterMark(8 << 10, 16 << 10);
-    /** Streams that a client may reset in the time of {@link #RESET_SECONDS}: CVE-2023-44487. As many as a client that has gone leaves. */
+    /**
+     * Streams that a client may reset, or make this server reset, in the time of {@link #RESET_SECONDS}: CVE-2023-44487, CVE-2025-8671. As many
+     * as a client may have open: it may give all of them up.
+     */
     private static final int MOST_RESETS = 1024;
 
     private static final int RESET_SECONDS = 30;
+    /** Small parts of a header block that are no ordinary client's: CVE-2024-27316. */
+    private static final int MOST_SMALL_CONTINUATIONS = 16;
     /** Answers to pings, settings and resets that a client does not read. */
     private static final int MOST_CONTROL_FRAMES = 1000;
     /** Data frames without data, one after another: CVE-2019-9518. */
@@ -105,6 +110,8 @@ final class Protocols {
                         .maxHeaderListSize(options.maxHeaderBytes())
                         .initialWindowSize(STREAM_WINDOW))
                 .decoderEnforceMaxRstFramesPerWindow(MOST_RESETS, RESET_SECONDS)
+                .encoderEnforceMaxRstFramesPerWindow(MOST_RESETS, RESET_SECONDS)
+                .decoderEnforceMaxSmallContinuationFrames(MOST_SMALL_CONTINUATIONS)
                 .decoderEnforceMaxConsecutiveEmptyDataFrames(MOST_EMPTY_FRAMES)
                 .encoderEnforceMaxQueuedControlFrames(MOST_CONTROL_FRAMES)
                 .gracefulShutdownTimeoutMillis(LAST_STREAMS.toMillis())

@@ -24,6 +24,8 @@ class EngineArgsTest {
     void leavesLimitsToTheBackendUnlessTheyAreGiven() {
         EngineOptions unset = parse().options();
         assertThat(unset).isEqualTo(EngineOptions.defaults());
+        assertThat(parse().servingOptions())
+                .isEqualTo(EngineOptions.builder().serving(true).build());
         EngineOptions set = parse(
                         "--max-num-seqs=8",
                         "--max-num-batched-tokens=99",

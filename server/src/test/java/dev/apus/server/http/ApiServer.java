@@ -1,5 +1,6 @@
 package dev.apus.server.http;
 
+import dev.apus.models.chat.ChatTemplate;
 import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.Engine;
 import dev.apus.scheduler.ServedModel;
@@ -36,24 +37,43 @@ final class ApiServer implements AutoCloseable {
     }
 
     ApiServer(Wire wire, Tokenizer tokenizer, Engine engine, UnaryOperator<HttpOptions.Builder> options) {
+        this(wire, tokenizer, engine, ApiServer::lastContent, options);
+    }
+
+    ApiServer(Tokenizer tokenizer, Engine engine, ChatTemplate template, UnaryOperator<HttpOptions.Builder> options) {
+        this(Wire.HTTP_1_1, tokenizer, engine, template, options);
+    }
+
+    private ApiServer(
+            Wire wire,
+            Tokenizer tokenizer,
+            Engine engine,
+            ChatTemplate template,
+            UnaryOperator<HttpOptions.Builder> options) {
         this.wire = wire;
         this.engine = engine;
         client = wire.client();
         server = HttpServer.start(
-                new ServedModel(
-                        "stub",
-                        tokenizer,
-                        ApiServer::lastContent,
-                        Map.of(),
-                        CONTEXT,
-                        tokenizer.size(),
-                        Map.of(),
-                        engine),
+                new ServedModel("stub", tokenizer, template, Map.of(), CONTEXT, tokenizer.size(), Map.of(), engine),
                 options.apply(wire.options(HttpOptions.builder()).port(0)).build());
     }
 
     String url() {
         return wire.url(server.port());
+    }
+
+    List<Route> routes() {
+        return server.routes();
+    }
+
+    /** The JSON at a path, whose answer must be good. */
+    JsonNode get(String path) throws IOException, InterruptedException {
+        HttpResponse<String> response =
+                client.send(HttpRequest.newBuilder(URI.create(url() + path)).build(), BodyHandlers.ofString());
+        if (response.statusCode() != 200) {
+            throw new AssertionError(response.statusCode() + ": " + response.body());
+        }
+        return json.readTree(response.body());
     }
 
     HttpResponse<String> post(String path, String body) throws IOException, InterruptedException {

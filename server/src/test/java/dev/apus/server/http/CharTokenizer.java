@@ -5,9 +5,20 @@ import dev.apus.models.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** A token is a UTF-16 unit. */
+/** A token is a UTF-16 unit; one of them may be special and begin each text. */
 final class CharTokenizer implements Tokenizer {
     static final int SIZE = 65536;
+
+    private final int bos;
+
+    CharTokenizer() {
+        this(-1);
+    }
+
+    /** @param bos the unit that special tokens are, or -1 for none */
+    CharTokenizer(int bos) {
+        this.bos = bos;
+    }
 
     @Override
     public int size() {
@@ -16,12 +27,14 @@ final class CharTokenizer implements Tokenizer {
 
     @Override
     public int[] encode(String text, boolean addSpecialTokens, boolean parseSpecialTokens) {
-        return text.chars().toArray();
+        String whole = addSpecialTokens && bos >= 0 ? token(bos) + text : text;
+        return whole.chars().toArray();
     }
 
     @Override
     public String decode(int[] ids, boolean skipSpecialTokens) {
-        return new String(ids, 0, ids.length);
+        String text = new String(ids, 0, ids.length);
+        return skipSpecialTokens && bos >= 0 ? text.replace(token(bos), "") : text;
     }
 
     @Override
@@ -32,6 +45,9 @@ final class CharTokenizer implements Tokenizer {
             // As real ones do: half a character is no text yet.
             @Override
             public String add(int id) {
+                if (skipSpecialTokens && isSpecial(id)) {
+                    return "";
+                }
                 String text = half + token(id);
                 boolean whole = !Character.isHighSurrogate((char) id);
                 half = whole ? "" : text;
@@ -62,12 +78,12 @@ final class CharTokenizer implements Tokenizer {
 
     @Override
     public boolean isSpecial(int id) {
-        return false;
+        return id == bos;
     }
 
     @Override
     public int bosId() {
-        return -1;
+        return bos;
     }
 
     @Override
