@@ -16,6 +16,7 @@ import java.util.Set;
  *     takes eight times its length, and what it becomes when parsed
  * @param maxPendingBytes most bytes of answer kept for a client that does not read; its request is aborted beyond
  * @param maxConnections most open connections (503 beyond)
+ * @param maxStreams most streams that an HTTP/2 connection may have open (refused beyond)
  * @param readTimeout how long a client may take to send one request, from its first byte to its last
  * @param idleTimeout how long a connection may be open without a request
  * @param stallTimeout how long a client may read nothing while there is something for it
@@ -35,6 +36,7 @@ public record HttpOptions(
         long maxBufferedBytes,
         int maxPendingBytes,
         int maxConnections,
+        int maxStreams,
         Duration readTimeout,
         Duration idleTimeout,
         Duration stallTimeout,
@@ -67,6 +69,7 @@ public record HttpOptions(
                 MemoryBudget.PER_BODY_BYTE + " times maxBodyBytes (" + maxBodyBytes + ") or more");
         require(maxPendingBytes >= 1, "maxPendingBytes", maxPendingBytes, "1 or more");
         require(maxConnections >= 1, "maxConnections", maxConnections, "1 or more");
+        require(maxStreams >= 1, "maxStreams", maxStreams, "1 or more");
         require(isPositive(readTimeout), "readTimeout", readTimeout, "above 0");
         require(isPositive(idleTimeout), "idleTimeout", idleTimeout, "above 0");
         require(isPositive(stallTimeout), "stallTimeout", stallTimeout, "above 0");
@@ -107,6 +110,7 @@ public record HttpOptions(
 
         private int maxPendingBytes = 1 << 20;
         private int maxConnections = 1024;
+        private int maxStreams = 1024;
         private Duration readTimeout = Duration.ofSeconds(30);
         private Duration idleTimeout = Duration.ofSeconds(75);
         private Duration stallTimeout = Duration.ofSeconds(30);
@@ -155,6 +159,11 @@ public record HttpOptions(
 
         public Builder maxConnections(int value) {
             maxConnections = value;
+            return this;
+        }
+
+        public Builder maxStreams(int value) {
+            maxStreams = value;
             return this;
         }
 
@@ -211,6 +220,7 @@ public record HttpOptions(
                     maxBufferedBytes,
                     maxPendingBytes,
                     maxConnections,
+                    maxStreams,
                     readTimeout,
                     idleTimeout,
                     stallTimeout,
