@@ -40,6 +40,9 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private EngineArgs engine = new EngineArgs();
 
+    @Mixin
+    private ApiArgs api = new ApiArgs();
+
     @Option(
             names = "--host",
             paramLabel = "ADDRESS",
@@ -164,6 +167,7 @@ final class ServeCommand implements Callable<Integer> {
                 .maxConnections(maxConnections)
                 .allowedHosts(Set.copyOf(allowedHosts))
                 .allowedOrigins(allowedOrigins)
+                .api(api.options())
                 .security(new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys)))
                 .build();
     }

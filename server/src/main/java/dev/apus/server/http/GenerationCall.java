@@ -155,9 +155,9 @@ final class GenerationCall {
 
     /** Tells the metrics of a prompt whose last choice has ended. */
     private void tellPromptDone(Choice last) {
-        int first = last.index() - last.index() % spec.n();
+        int first = last.index() - last.index() % spec.sequences();
         int most = 0;
-        for (Choice choice : choices.subList(first, first + spec.n())) {
+        for (Choice choice : choices.subList(first, first + spec.sequences())) {
             Finished end = choice.finished();
             if (end == null) {
                 return;
