@@ -20,17 +20,21 @@ import org.slf4j.LoggerFactory;
  */
 final class GenerationCall {
     private static final Logger LOG = LoggerFactory.getLogger(GenerationCall.class);
-    private static final byte[] DONE = {'d', 'a', 't', 'a', ':', ' ', '[', 'D', 'O', 'N', 'E', ']', '\n', '\n'};
+
+    /** Who waited in vain met a queue that takes about as long again. */
+    private static final int RETRY_AFTER_EXPIRY_SECONDS = 5;
 
     private final Exchange exchange;
     private final GenerationSpec spec;
-    private final AnswerWriter writer;
+    private final Renderer renderer;
     private final Engine engine;
     private final ServerMetrics metrics;
     private final ExecutorService workers;
     private final int maxPendingBytes;
     private final List<Choice> choices = new ArrayList<>();
     private final List<Choice> news = new ArrayList<>();
+    private boolean opened;
+    private boolean running;
     private boolean touched;
     private int endedChoices;
     private int sentChoices;
@@ -40,14 +44,14 @@ final class GenerationCall {
     GenerationCall(
             Exchange exchange,
             GenerationSpec spec,
-            AnswerWriter writer,
+            Renderer renderer,
             Engine engine,
             ServerMetrics metrics,
             ExecutorService workers,
             int maxPendingBytes) {
         this.exchange = exchange;
         this.spec = spec;
-        this.writer = writer;
+        this.renderer = renderer;
         this.engine = engine;
         this.metrics = metrics;
         this.workers = workers;
@@ -77,6 +81,8 @@ final class GenerationCall {
             if (cancelled) {
                 // The client went before the engine had heard of them.
                 abortAll();
+            } else if (spec.stream()) {
+                openLater();
             }
         } catch (QueueFullException e) {
             metrics.rejected();
@@ -86,6 +92,14 @@ final class GenerationCall {
             failLater(ApiException.badRequest(String.valueOf(e.getMessage())));
         } catch (IllegalStateException e) {
             failLater(ApiException.unavailable(String.valueOf(e.getMessage())));
+        }
+    }
+
+    private void openLater() {
+        try {
+            exchange.loop().execute(this::openAndFlush);
+        } catch (RejectedExecutionException e) {
+            LOG.debug("request {} came as the server closed", exchange.requestId());
         }
     }
 
@@ -112,6 +126,10 @@ final class GenerationCall {
     private void take(Choice choice, EngineEvent event) {
         switch (event) {
             case EngineEvent.Tokens tokens -> {
+                if (!running) {
+                    running = true;
+                    renderer.running();
+                }
                 metrics.tokens(choice.request(), choice.sinceLastTokens(System.nanoTime()));
                 if (choice.add(tokens)) {
                     engine.abort(choice.request().id());
@@ -137,9 +155,9 @@ final class GenerationCall {
 
     /** Tells the metrics of a prompt whose last choice has ended. */
     private void tellPromptDone(Choice last) {
-        int first = last.index() - last.index() % spec.n();
+        int first = last.index() - last.index() % spec.sequences();
         int most = 0;
-        for (Choice choice : choices.subList(first, first + spec.n())) {
+        for (Choice choice : choices.subList(first, first + spec.sequences())) {
             Finished end = choice.finished();
             if (end == null) {
                 return;
@@ -149,7 +167,10 @@ final class GenerationCall {
         metrics.promptDone(most);
     }
 
-    private ApiException notMade(Throwable cause) {
+    private ApiException notMade(RuntimeException cause) {
+        if (cause instanceof ApiException told) {
+            return told;
+        }
         LOG.error("the answer to request {} could not be made", exchange.requestId(), cause);
         return new ApiException(
                 500,
@@ -160,9 +181,15 @@ final class GenerationCall {
     }
 
     private static ApiException toError(Failed failed) {
-        return failed.retryable()
-                ? ApiException.unavailable(failed.message())
-                : new ApiException(500, failed.message(), null, "engine_error", 0);
+        return switch (failed.kind()) {
+            case DEADLINE -> new ApiException(504, failed.message(), null, "request_timeout", 0);
+            case QUEUE_EXPIRED ->
+                new ApiException(503, failed.message(), null, "queue_expired", RETRY_AFTER_EXPIRY_SECONDS);
+            case ENGINE ->
+                failed.retryable()
+                        ? ApiException.unavailable(failed.message())
+                        : new ApiException(500, failed.message(), null, "engine_error", 0);
+        };
     }
 
     /** Sends what there is. */
@@ -172,16 +199,37 @@ final class GenerationCall {
             return;
         }
         if (spec.stream()) {
-            int before = exchange.event().length();
-            try {
-                emitStream();
-            } catch (RuntimeException e) {
-                // Half an event must not go out before the error's; other answers wait for this event loop.
-                exchange.event().truncate(before);
-                fail(notMade(e));
-            }
+            append(this::emitStream);
         } else if (endedChoices == choices.size()) {
             emitWhole();
+        }
+    }
+
+    private void append(Runnable events) {
+        int before = exchange.event().length();
+        try {
+            events.run();
+        } catch (RuntimeException e) {
+            // Half an event must not go out before the error's; other answers wait for this event loop.
+            exchange.event().truncate(before);
+            fail(notMade(e));
+        }
+    }
+
+    /** Sends what the stream begins with, unless a token was quicker. */
+    private void openAndFlush() {
+        if (!closed && !opened) {
+            append(() -> {
+                open();
+                exchange.flush();
+            });
+        }
+    }
+
+    private void open() {
+        if (!opened) {
+            opened = true;
+            renderer.open(exchange.event(), choices);
         }
     }
 
@@ -191,9 +239,11 @@ final class GenerationCall {
         try {
             workers.execute(() -> {
                 try {
-                    exchange.respondJson(200, writer.whole(choices));
+                    exchange.respondJson(200, renderer.whole(choices));
                 } catch (RuntimeException e) {
-                    exchange.respond(notMade(e));
+                    ApiException error = notMade(e);
+                    renderer.failed(error);
+                    exchange.respond(error);
                 }
             });
         } catch (RejectedExecutionException e) {
@@ -206,10 +256,11 @@ final class GenerationCall {
             cutOffIfTooFarBehind();
             return;
         }
+        open();
         JsonOut out = exchange.event();
         for (Choice choice : news) {
             choice.queued(false);
-            writer.chunk(out, choice);
+            renderer.chunk(out, choice);
             choice.sent();
             if (choice.finishSent()) {
                 sentChoices++;
@@ -217,11 +268,8 @@ final class GenerationCall {
         }
         news.clear();
         if (sentChoices == choices.size() && endedChoices == choices.size()) {
+            renderer.end(out, choices);
             closed = true;
-            if (spec.includeUsage()) {
-                writer.usageChunk(out, choices);
-            }
-            out.raw(DONE);
             exchange.endStream();
         } else {
             exchange.flush();
@@ -248,8 +296,9 @@ final class GenerationCall {
         }
         abortAll();
         closed = true;
+        renderer.failed(error);
         if (exchange.streamStarted()) {
-            exchange.event().raw("data: ").raw(error.json()).raw("\n\n").raw(DONE);
+            renderer.error(exchange.event(), error);
             exchange.endStream();
         } else {
             exchange.respond(error);

@@ -1,18 +1,11 @@
 package dev.apus.server.http;
 
-import dev.apus.models.tokenizer.Tokenizer;
-import dev.apus.scheduler.Request;
-import dev.apus.scheduler.SamplingParams;
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.http.Route.Kind;
-import io.netty.util.concurrent.EventExecutor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
-import java.util.concurrent.ExecutorService;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -28,34 +21,32 @@ final class GenerationRoutes {
     private static final int NO_TRUNCATION = Integer.MAX_VALUE;
 
     private final ServedModel model;
-    private final HttpOptions options;
     private final JsonBody json;
     private final TextEncoder encoder;
     private final ChatPrompts chats;
     private final SpecReader specs;
-    private final ServerMetrics metrics;
-    private final ExecutorService workers;
-    private final Map<EventExecutor, EventPump> pumps;
+    private final Generator generator;
     private final String fingerprint;
 
-    /** @param pumps one per event loop of the server */
-    GenerationRoutes(
-            ServedModel model,
-            HttpOptions options,
-            JsonBody json,
-            TextEncoder encoder,
-            ServerMetrics metrics,
-            ExecutorService workers,
-            Map<EventExecutor, EventPump> pumps) {
+    /**
+     * How a prompt that is too long is cut.
+     *
+     * @param tokens most tokens of it, or -1 for as many as fit
+     * @param left whether its beginning is cut off
+     */
+    private record Truncation(int tokens, boolean left) {
+        boolean isNone() {
+            return tokens == NO_TRUNCATION;
+        }
+    }
+
+    GenerationRoutes(ServedModel model, ApiOptions options, JsonBody json, TextEncoder encoder, Generator generator) {
         this.model = model;
-        this.options = options;
         this.json = json;
         this.encoder = encoder;
-        chats = new ChatPrompts(model, json);
-        specs = new SpecReader(model);
-        this.metrics = metrics;
-        this.workers = workers;
-        this.pumps = pumps;
+        chats = new ChatPrompts(model, json, options);
+        specs = new SpecReader(model, options);
+        this.generator = generator;
         fingerprint = "apus-" + InfoRoutes.version();
     }
 
@@ -69,71 +60,41 @@ final class GenerationRoutes {
         Fields fields = new Fields(json.parse(exchange.body()));
         checkModel(fields);
         GenerationSpec spec = specs.chat(fields);
-        int truncate = truncation(fields);
+        Truncation truncate = truncation(fields);
         boolean addSpecial = fields.bool("add_special_tokens", false);
         String answerId = answerId(fields, true);
         String text = chats.render(fields);
         warn(exchange, fields);
         int[] ids = encode(exchange, "messages", text, addSpecial, truncate);
-        start(exchange, spec, true, answerId, List.of(truncated(new Prompt(ids, text), truncate, spec)));
+        ReasoningFormat reasoning = spec.answer().reasoning();
+        GenerationSpec whole =
+                reasoning == null ? spec : spec.withinThought(ChatPrompts.isWithinThought(fields, text, reasoning));
+        Renderer renderer = new ChatRenderer(answerId, model.name(), fingerprint, whole, model.tokenizer());
+        generator.start(exchange, whole, renderer, List.of(truncated(new Prompt(ids, text), truncate, whole)));
     }
 
     private void completion(Exchange exchange) {
         Fields fields = new Fields(json.parse(exchange.body()));
         checkModel(fields);
         GenerationSpec spec = specs.completion(fields);
-        int truncate = truncation(fields);
+        Truncation truncate = truncation(fields);
         String answerId = answerId(fields, false);
         boolean addSpecial = fields.bool("add_special_tokens", true);
         List<Prompt> prompts = prompts(fields, (path, text) -> textPrompt(exchange, path, text, addSpecial, truncate));
-        if (prompts.size() * spec.n() > MOST_SEQUENCES) {
+        if (prompts.size() * spec.sequences() > MOST_SEQUENCES) {
             throw ApiException.invalid(
                     "prompt",
-                    prompts.size() + " prompts with 'n' of " + spec.n() + " are too many, at most " + MOST_SEQUENCES
-                            + " sequences are allowed");
+                    prompts.size() + " prompts with 'n' of " + spec.sequences() + " are too many, at most "
+                            + MOST_SEQUENCES + " sequences are allowed");
         }
         warn(exchange, fields);
-        start(
+        generator.start(
                 exchange,
                 spec,
-                false,
-                answerId,
+                new CompletionRenderer(answerId, model.name(), fingerprint, spec, model.tokenizer()),
                 prompts.stream()
                         .map(prompt -> truncated(prompt, truncate, spec))
                         .toList());
-    }
-
-    private void start(Exchange exchange, GenerationSpec spec, boolean chat, String answerId, List<Prompt> prompts) {
-        Tokenizer tokenizer = model.tokenizer();
-        // Not the answer's id: a client may choose that, and two clients the same.
-        String id = unique();
-        AnswerWriter writer = new AnswerWriter(chat, answerId, model.name(), fingerprint, spec, tokenizer);
-        GenerationCall call =
-                new GenerationCall(exchange, spec, writer, model.engine(), metrics, workers, options.maxPendingBytes());
-        for (int p = 0; p < prompts.size(); p++) {
-            Prompt prompt = prompts.get(p);
-            Request request = new Request(
-                    id + "-" + p,
-                    prompt.ids(),
-                    params(spec, prompt),
-                    spec.priority(),
-                    spec.cacheSalt(),
-                    exchange.arrivalNanos(),
-                    options.requestTimeout().toNanos());
-            request.choices(spec.n()).forEach(choice -> call.add(prompt, choice, tokenizer));
-        }
-        EventPump pump = pumps.get(exchange.loop());
-        if (pump == null) {
-            throw new IllegalStateException("the connection belongs to no event loop of this server");
-        }
-        call.start(pump);
-    }
-
-    private SamplingParams params(GenerationSpec spec, Prompt prompt) {
-        Map<String, Double> defaults = model.generationDefaults();
-        Double limit = defaults.getOrDefault("max_tokens", defaults.get("max_new_tokens"));
-        return spec.paramsFor(
-                prompt.ids().length, model.maxModelLength(), limit == null ? Integer.MAX_VALUE : limit.intValue());
     }
 
     /** The answer's id, with {@code request_id} for its end if given, as in vLLM. */
@@ -143,39 +104,43 @@ final class GenerationRoutes {
             throw ApiException.invalid(
                     "request_id", "'request_id' must have 1 to 128 characters out of letters, digits and ._:/@+=-");
         }
-        return (chat ? "chatcmpl-" : "cmpl-") + (given == null ? unique() : given);
-    }
-
-    private static String unique() {
-        return UUID.randomUUID().toString().replace("-", "");
+        return (chat ? "chatcmpl-" : "cmpl-") + (given == null ? Generator.unique() : given);
     }
 
     private void checkModel(Fields fields) {
         InfoRoutes.checkModel(model, fields.string("model"));
     }
 
-    private int truncation(Fields fields) {
+    private Truncation truncation(Fields fields) {
         int tokens = fields.integer("truncate_prompt_tokens", NO_TRUNCATION, -1, model.maxModelLength());
         if (tokens == 0) {
             throw ApiException.invalid(
                     "truncate_prompt_tokens",
                     "'truncate_prompt_tokens' is 0, must be -1 (what fits) or 1 to " + model.maxModelLength());
         }
-        return tokens;
+        String side = fields.string("truncation_side");
+        if (side != null && !side.equals("left") && !side.equals("right")) {
+            throw ApiException.invalid(
+                    "truncation_side", "'truncation_side' is '" + shorten(side) + "', must be left or right");
+        }
+        return new Truncation(tokens, !"right".equals(side));
     }
 
-    /** Keeps the last tokens; -1 means as many as the context takes besides the answer. */
-    private Prompt truncated(Prompt prompt, int truncate, GenerationSpec spec) {
-        if (truncate == NO_TRUNCATION) {
+    /** Cuts the beginning or the end off; -1 means to as many as the context takes besides the answer. */
+    private Prompt truncated(Prompt prompt, Truncation truncate, GenerationSpec spec) {
+        if (truncate.isNone()) {
             return prompt;
         }
         Integer answer = spec.maxTokens();
-        int most = truncate >= 0 ? truncate : Math.max(1, model.maxModelLength() - (answer == null ? 1 : answer));
+        int most = truncate.tokens >= 0
+                ? truncate.tokens
+                : Math.max(1, model.maxModelLength() - (answer == null ? 1 : answer));
         int length = prompt.ids().length;
         if (length <= most) {
             return prompt;
         }
-        return new Prompt(Arrays.copyOfRange(prompt.ids(), length - most, length), null);
+        int from = truncate.left ? length - most : 0;
+        return new Prompt(Arrays.copyOfRange(prompt.ids(), from, from + most), null);
     }
 
     /**
@@ -215,7 +180,7 @@ final class GenerationRoutes {
         return prompts;
     }
 
-    private Prompt textPrompt(Exchange exchange, String path, String text, boolean addSpecial, int truncate) {
+    private Prompt textPrompt(Exchange exchange, String path, String text, boolean addSpecial, Truncation truncate) {
         int[] ids = encode(exchange, path, text, addSpecial, truncate);
         if (ids.length == 0) {
             throw ApiException.invalid(path, "the prompt is empty, it must give at least one token");
@@ -223,8 +188,8 @@ final class GenerationRoutes {
         return new Prompt(ids, text);
     }
 
-    private int[] encode(Exchange exchange, String path, String text, boolean addSpecial, int truncate) {
-        return truncate == NO_TRUNCATION
+    private int[] encode(Exchange exchange, String path, String text, boolean addSpecial, Truncation truncate) {
+        return truncate.isNone()
                 ? encoder.prompt(exchange, path, text, addSpecial)
                 : encoder.any(exchange, path, text, addSpecial);
     }
@@ -265,8 +230,12 @@ final class GenerationRoutes {
         return String.join(", ", names) + more;
     }
 
+    private static String shorten(String text) {
+        return text.length() <= MOST_NAME ? text : text.substring(0, MOST_NAME) + "...";
+    }
+
     private static String clean(@Nullable String name) {
         String known = String.valueOf(name).replaceAll("[^A-Za-z0-9_.-]", "_");
-        return known.length() <= MOST_NAME ? known : known.substring(0, MOST_NAME) + "...";
+        return shorten(known);
     }
 }
