@@ -41,6 +41,9 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private EngineArgs engine = new EngineArgs();
 
+    @Mixin
+    private ApiArgs api = new ApiArgs();
+
     @Option(
             names = "--host",
             paramLabel = "ADDRESS",
@@ -171,6 +174,7 @@ final class ServeCommand implements Callable<Integer> {
                 .maxConnections(maxConnections)
                 .allowedHosts(Set.copyOf(allowedHosts))
                 .allowedOrigins(allowedOrigins)
+                .api(api.options())
                 .security(security())
                 .build();
     }

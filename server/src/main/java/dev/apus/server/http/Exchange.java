@@ -28,8 +28,7 @@ final class Exchange {
     private static final Principal NOBODY = Principal.of("none");
 
     private final AnswerSink sink;
-    private final HttpMethod method;
-    private final HttpHeaders headers;
+    private final HttpRequest request;
     private final String path;
     private final String query;
     private final String requestId;
@@ -57,15 +56,14 @@ final class Exchange {
 
     Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget) {
         this.sink = sink;
+        this.request = request;
         this.budget = budget;
         memory = budget.share();
-        method = request.method();
-        headers = request.headers();
         String target = originForm(request.uri());
         int mark = target.indexOf('?');
         path = mark < 0 ? target : target.substring(0, mark);
         query = mark < 0 ? "" : target.substring(mark + 1);
-        String given = headers.get("x-request-id");
+        String given = request.headers().get("x-request-id");
         requestId =
                 given != null && isRequestId(given) ? given : UUID.randomUUID().toString();
         header("server", "apus");
@@ -77,8 +75,13 @@ final class Exchange {
         return REQUEST_ID.matcher(text).matches();
     }
 
+    /** The head as it came. */
+    HttpRequest request() {
+        return request;
+    }
+
     HttpMethod method() {
-        return method;
+        return request.method();
     }
 
     String path() {
@@ -91,7 +94,7 @@ final class Exchange {
     }
 
     HttpHeaders headers() {
-        return headers;
+        return request.headers();
     }
 
     String requestId() {
@@ -252,7 +255,7 @@ final class Exchange {
             header("content-type", contentType);
             header("content-length", Integer.toString(content.length));
         }
-        boolean headOnly = answerStatus == 204 || method.equals(HttpMethod.HEAD);
+        boolean headOnly = answerStatus == 204 || method().equals(HttpMethod.HEAD);
         sentBytes += sink.whole(head(), headOnly ? NOTHING : content, leaving(content.length));
         run(onEnd);
         sink.answered(this);
