@@ -31,15 +31,18 @@ final class Dispatcher {
     private final ExecutorService workers;
     private final MemoryBudget memory;
     private final AllowedHosts hosts;
+    private final Access access;
 
     Dispatcher(
             HttpOptions options,
             List<Route> routes,
+            Access access,
             ServerMetrics metrics,
             InFlight inFlight,
             ExecutorService workers) {
         this.options = options;
         this.routes = List.copyOf(routes);
+        this.access = access;
         this.metrics = metrics;
         this.inFlight = inFlight;
         this.workers = workers;
@@ -134,6 +137,7 @@ final class Dispatcher {
             if (route.matches(path)) {
                 exchange.route(route.path());
                 if (route.answers(exchange.method().name())) {
+                    access.check(exchange, route.needs());
                     checkContent(exchange);
                     enter(route, exchange);
                     return route;
@@ -141,13 +145,18 @@ final class Dispatcher {
                 allowed.add(route.method());
             }
         }
+        boolean options = exchange.method().equals(HttpMethod.OPTIONS);
+        if (!options || allowed.isEmpty()) {
+            // Those without a key do not learn what there is; browsers ask for the options without one.
+            access.check(exchange, Route.Needs.KEY);
+        }
         if (allowed.isEmpty()) {
             throw new ApiException(
                     404, "there is nothing at " + exchange.method() + " " + shorten(path), null, "not_found", 0);
         }
         allowed.add("OPTIONS");
         exchange.header("allow", String.join(", ", allowed));
-        if (exchange.method().equals(HttpMethod.OPTIONS)) {
+        if (options) {
             exchange.respond(204, "", new byte[0]);
             return null;
         }

@@ -53,7 +53,7 @@ final class Generator {
                     spec.cacheSalt(),
                     exchange.arrivalNanos(),
                     options.requestTimeout().toNanos());
-            request.choices(spec.n()).forEach(choice -> call.add(prompt, choice, tokenizer));
+            request.choices(spec.sequences()).forEach(choice -> call.add(prompt, choice, tokenizer));
         }
         EventPump pump = pumps.get(exchange.loop());
         if (pump == null) {

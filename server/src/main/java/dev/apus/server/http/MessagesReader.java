@@ -1,6 +1,5 @@
 package dev.apus.server.http;
 
-import dev.apus.scheduler.ServedModel;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -19,8 +18,21 @@ final class MessagesReader {
     private final SpecReader specs;
     private final ChatPrompts chats;
 
-    MessagesReader(ServedModel model, ChatPrompts chats) {
-        specs = new SpecReader(model);
+    /**
+     * A rendered prompt.
+     *
+     * @param text what the model is given
+     * @param begun the answer's beginning if the request has it, else null
+     */
+    record Rendered(String text, @Nullable String begun) {
+        /** Whether it leaves the model in the middle of a thought. */
+        boolean isWithinThought(ReasoningFormat format) {
+            return begun == null ? format.isOpenAfter(text) : format.isOpenWithin(begun);
+        }
+    }
+
+    MessagesReader(SpecReader specs, ChatPrompts chats) {
+        this.specs = specs;
         this.chats = chats;
     }
 
@@ -53,19 +65,21 @@ final class MessagesReader {
      *
      * @throws ApiException if messages are wrong, or the model has no template
      */
-    String prompt(Fields fields) {
+    Rendered prompt(Fields fields) {
         Map<String, @Nullable Object> variables = new HashMap<>();
         Boolean thinking = thinking(fields);
         if (thinking != null) {
             variables.put("enable_thinking", thinking);
+            variables.put("thinking", thinking);
         }
-        List<Map<String, Object>> messages = messages(fields);
-        boolean continued = "assistant".equals(messages.getLast().get("role"));
-        return chats.render(messages, variables, !continued, continued);
+        List<Map<String, String>> messages = messages(fields);
+        Map<String, String> last = messages.getLast();
+        boolean continued = "assistant".equals(last.get("role"));
+        return new Rendered(chats.render(messages, variables, continued), continued ? last.get("content") : null);
     }
 
     /** Whether the model is to think; null if the request leaves it to the model. */
-    private static @Nullable Boolean thinking(Fields fields) {
+    private @Nullable Boolean thinking(Fields fields) {
         Fields thinking = fields.object("thinking");
         if (thinking == null) {
             return null;
@@ -73,20 +87,26 @@ final class MessagesReader {
         String type = thinking.requiredString("type");
         return switch (type) {
             case "disabled" -> false;
-            case "enabled", "adaptive" ->
-                throw ApiException.unsupported(
-                        "thinking",
-                        "'thinking' of type \"" + type
-                                + "\" is not supported yet: thoughts are not told apart from text;"
-                                + " send {\"type\":\"disabled\"}");
+            case "enabled", "adaptive" -> {
+                if (!specs.tellsThoughts()) {
+                    throw ApiException.unsupported(
+                            "thinking",
+                            "'thinking' of type \"" + type + "\" is not supported: this model's thoughts are not told apart"
+                                    + " from text; leave it out or send {\"type\":\"disabled\"}");
+                }
+                if (thinking.has("budget_tokens")) {
+                    thinking.idle("budget_tokens");
+                }
+                yield true;
+            }
             default ->
                 throw ApiException.invalid(
                         "thinking.type", "'thinking.type' must be \"enabled\", \"adaptive\" or \"disabled\"");
         };
     }
 
-    private static List<Map<String, Object>> messages(Fields fields) {
-        List<Map<String, Object>> messages = new ArrayList<>();
+    private static List<Map<String, String>> messages(Fields fields) {
+        List<Map<String, String>> messages = new ArrayList<>();
         JsonNode system = fields.node("system");
         if (system != null) {
             messages.add(Map.of("role", "system", "content", text("system", system)));

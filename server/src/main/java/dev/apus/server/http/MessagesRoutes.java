@@ -19,11 +19,17 @@ final class MessagesRoutes {
     private final MessagesReader reader;
     private final Generator generator;
 
-    MessagesRoutes(ServedModel model, JsonBody json, TextEncoder encoder, Generator generator) {
+    MessagesRoutes(
+            ServedModel model,
+            JsonBody json,
+            TextEncoder encoder,
+            SpecReader specs,
+            ChatPrompts chats,
+            Generator generator) {
         this.model = model;
         this.json = json;
         this.encoder = encoder;
-        reader = new MessagesReader(model, new ChatPrompts(model, json));
+        reader = new MessagesReader(specs, chats);
         this.generator = generator;
     }
 
@@ -36,17 +42,19 @@ final class MessagesRoutes {
     private void create(Exchange exchange) {
         Fields fields = fields(exchange);
         GenerationSpec spec = reader.spec(fields);
-        String text = reader.prompt(fields);
+        MessagesReader.Rendered prompt = reader.prompt(fields);
         GenerationRoutes.warn(exchange, fields);
-        int[] ids = encoder.prompt(exchange, "messages", text, false);
+        int[] ids = encoder.prompt(exchange, "messages", prompt.text(), false);
+        ReasoningFormat reasoning = spec.answer().reasoning();
+        GenerationSpec whole = reasoning == null ? spec : spec.withinThought(prompt.isWithinThought(reasoning));
         Renderer renderer = new MessagesRenderer("msg_" + Generator.unique(), model.name(), exchange.requestId());
-        generator.start(exchange, spec, renderer, List.of(new Prompt(ids, text)));
+        generator.start(exchange, whole, renderer, List.of(new Prompt(ids, prompt.text())));
     }
 
     private void count(Exchange exchange) {
         Fields fields = fields(exchange);
         reader.refuseUnsupported(fields);
-        String text = reader.prompt(fields);
+        String text = reader.prompt(fields).text();
         GenerationRoutes.warn(exchange, fields);
         int[] ids = encoder.any(exchange, "messages", text, false);
         exchange.respondJson(

@@ -99,7 +99,7 @@ class AnthropicJavaClientTest {
     void tellsErrors() {
         assertThatThrownBy(() -> client.messages().create(hello().maxTokens(0).build()))
                 .isInstanceOfSatisfying(BadRequestException.class, error -> {
-                    assertThat(error.errorType()).hasToString("Optional[invalid_request_error]");
+                    assertThat(error.type()).hasToString("Optional[invalid_request_error]");
                     assertThat(error.requestId()).isPresent();
                     assertThat(error).hasMessageContaining("max_tokens");
                 });

@@ -38,12 +38,13 @@ class MessagesTest {
 
     private static String transcript(Map<String, ?> variables) {
         StringBuilder text = new StringBuilder();
-        for (Object entry : (List<?>) variables.get("messages")) {
-            Map<?, ?> message = (Map<?, ?>) entry;
-            text.append(message.get("role").toString().charAt(0))
-                    .append(':')
-                    .append(message.get("content"))
-                    .append('|');
+        if (variables.get("messages") instanceof List<?> messages) {
+            for (Object entry : messages) {
+                if (entry instanceof Map<?, ?> message) {
+                    text.append(String.valueOf(message.get("role")).charAt(0)).append(':');
+                    text.append(message.get("content")).append('|');
+                }
+            }
         }
         if (variables.containsKey("enable_thinking")) {
             text.append("thinking=").append(variables.get("enable_thinking")).append('|');
@@ -162,6 +163,40 @@ class MessagesTest {
         return server.ask(PATH, body + ",\"max_tokens\":" + tokens + "}")
                 .at("/content/0/text")
                 .asString();
+    }
+
+    @Test
+    void thoughtsAreABlockOfTheirOwn() throws Exception {
+        ScriptedEngine thinks = new ScriptedEngine(answer -> {
+            answer.tokens("<think>hm, hm</think>yes".chars().toArray());
+            answer.finish(FinishReason.LENGTH, -1);
+        });
+        String body = HELLO + ",\"max_tokens\":99,\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":50}";
+        try (ApiServer other = new ApiServer(
+                new CharTokenizer(), thinks, options -> options.api(new ApiOptions("qwen3", false)))) {
+            JsonNode content = other.ask(PATH, body + "}").get("content");
+            assertThat(content).hasSize(2);
+            assertThat(content.at("/0/type").asString()).isEqualTo("thinking");
+            assertThat(content.at("/0/thinking").asString()).isEqualTo("hm, hm");
+            assertThat(content.at("/1/text").asString()).isEqualTo("yes");
+
+            HttpResponse<String> response = other.post(PATH, body + ",\"stream\":true}");
+            assertThat(response.headers().firstValue("warning").orElseThrow()).contains("thinking.budget_tokens");
+            List<Event> events = NamedEvents.parse(response.body());
+            assertThat(events.stream().map(event -> event.name() + event.data().path("index")))
+                    .containsSubsequence(
+                            "content_block_start0",
+                            "content_block_delta0",
+                            "content_block_stop0",
+                            "content_block_start1",
+                            "content_block_delta1",
+                            "content_block_stop1");
+            assertThat(events.stream()
+                            .map(event -> event.data().at("/delta/thinking").asString(""))
+                            .collect(Collectors.joining()))
+                    .isEqualTo("hm, hm");
+            assertThat(text(events)).isEqualTo("yes");
+        }
     }
 
     @Test
