@@ -91,7 +91,8 @@ final class MessagesReader {
                 if (!specs.tellsThoughts()) {
                     throw ApiException.unsupported(
                             "thinking",
-                            "'thinking' of type \"" + type + "\" is not supported: this model's thoughts are not told apart"
+                            "'thinking' of type \"" + type
+                                    + "\" is not supported: this model's thoughts are not told apart"
                                     + " from text; leave it out or send {\"type\":\"disabled\"}");
                 }
                 if (thinking.has("budget_tokens")) {

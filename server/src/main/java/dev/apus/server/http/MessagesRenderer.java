@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 
 /** One answer as Anthropic's message or its stream of events. Not thread-safe. */
 final class MessagesRenderer implements Renderer {
-    private static final byte[] DELTA = OpenAiParts.ascii("event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
-            + "\"index\":");
+    private static final byte[] DELTA =
+            OpenAiParts.ascii("event: content_block_delta\ndata: {\"type\":\"content_block_delta\"," + "\"index\":");
     private static final byte[] END_DELTA = OpenAiParts.ascii("\"}}\n\n");
 
     private final String id;
@@ -70,13 +70,18 @@ final class MessagesRenderer implements Renderer {
             close(out);
             open(out, block);
         }
-        out.raw(DELTA).number(index).raw(",\"delta\":{\"type\":\"").raw(block.delta).raw("\":\"");
+        out.raw(DELTA)
+                .number(index)
+                .raw(",\"delta\":{\"type\":\"")
+                .raw(block.delta)
+                .raw("\":\"");
         out.text(text).raw(END_DELTA);
     }
 
     private void open(JsonOut out, Block block) {
         open = block;
-        out.raw("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":").number(index);
+        out.raw("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":")
+                .number(index);
         out.raw(",\"content_block\":");
         block.write(out, "");
         out.raw("}\n\n");
@@ -133,7 +138,8 @@ final class MessagesRenderer implements Renderer {
             out.raw(thought ? "," : "");
             Block.TEXT.write(out, choice.text());
         }
-        out.raw("],\"stop_reason\":\"").raw(reason)
+        out.raw("],\"stop_reason\":\"")
+                .raw(reason)
                 .raw("\",\"stop_sequence\":")
                 .stringOrNull(stopSequence(choice))
                 .raw(",\"usage\":");

@@ -172,8 +172,8 @@ class MessagesTest {
             answer.finish(FinishReason.LENGTH, -1);
         });
         String body = HELLO + ",\"max_tokens\":99,\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":50}";
-        try (ApiServer other = new ApiServer(
-                new CharTokenizer(), thinks, options -> options.api(new ApiOptions("qwen3", false)))) {
+        try (ApiServer other =
+                new ApiServer(new CharTokenizer(), thinks, options -> options.api(new ApiOptions("qwen3", false)))) {
             JsonNode content = other.ask(PATH, body + "}").get("content");
             assertThat(content).hasSize(2);
             assertThat(content.at("/0/type").asString()).isEqualTo("thinking");
