@@ -68,11 +68,10 @@ public class AttentionConformanceTest {
         float[][] vector = run(harness, CpuOptions.Provider.VECTOR, 2, 0);
         float[][] together = run(harness, CpuOptions.Provider.VECTOR, 2, 7);
         AttentionShape shape = given.shape();
-        AttentionShape causal = new AttentionShape(
-                shape.heads(), shape.kvHeads(), shape.headDim(), shape.scale(), 0, shape.softCap());
+        AttentionShape causal =
+                new AttentionShape(shape.heads(), shape.kvHeads(), shape.headDim(), shape.scale(), 0, shape.softCap());
         float[][] onlyBack = run(
-                new AttentionHarness(
-                        new AttentionHarness.Case(causal, given.lengths(), 0, false, false, given.seed())),
+                new AttentionHarness(new AttentionHarness.Case(causal, given.lengths(), 0, false, false, given.seed())),
                 CpuOptions.Provider.SCALAR,
                 1,
                 0);
