@@ -30,7 +30,8 @@ final class Account {
         }
         if (!requests.has(1)) {
             throw new QuotaException(
-                    "the tenant '" + tenant + "' has sent the " + requests.limit() + " requests that it may in a minute",
+                    "the tenant '" + tenant + "' has sent the " + requests.limit()
+                            + " requests that it may in a minute",
                     seconds(requests.secondsUntil(1)));
         }
         if (!tokens.has(1)) {
@@ -85,8 +86,9 @@ final class Account {
 
     private QuotaException noTokens(long wanted) {
         return new QuotaException(
-                "the tenant '" + tenant + "' has used the tokens that it may in a minute: " + tokens.limit() + ", of which "
-                        + tokens.remaining() + " are left and " + wanted + (wanted == 1 ? " is" : " are") + " needed",
+                "the tenant '" + tenant + "' has used the tokens that it may in a minute: " + tokens.limit()
+                        + ", of which " + tokens.remaining() + " are left and " + wanted
+                        + (wanted == 1 ? " is" : " are") + " needed",
                 seconds(tokens.secondsUntil(wanted)));
     }
 

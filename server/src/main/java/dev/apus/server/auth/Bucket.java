@@ -17,10 +17,10 @@ final class Bucket {
 
     /** Fills up to now ({@link System#nanoTime}); a limit that is new or has changed counts from now on. */
     void fill(long newLimit, long now) {
-        level = Math.min(limit, level + (now - filledAt) * (limit / NANOS_PER_MINUTE));
+        level = Math.min((double) limit, level + (now - filledAt) * (limit / NANOS_PER_MINUTE));
         filledAt = now;
         if (newLimit != limit) {
-            level = limit == 0 ? newLimit : Math.min(level, newLimit);
+            level = limit == 0 ? newLimit : Math.min(level, (double) newLimit);
             limit = newLimit;
         }
     }
@@ -36,7 +36,7 @@ final class Bucket {
     }
 
     void giveBack(long units) {
-        level = Math.min(limit, level + units);
+        level = Math.min((double) limit, level + units);
     }
 
     long limit() {

@@ -185,8 +185,8 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private SecurityOptions security() {
-        SecurityOptions security =
-                new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys)).withKeysFile(apiKeysFile)
+        SecurityOptions security = new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys))
+                .withKeysFile(apiKeysFile)
                 .withIsolatedPrefixCache(isolatePrefixCache);
         // What is wrong with the keys is found before a model is loaded.
         new KeyStore(security).close();

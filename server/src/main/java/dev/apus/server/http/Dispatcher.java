@@ -23,7 +23,8 @@ final class Dispatcher {
     /** All: OpenAI's clients send headers of their own from a page; the asterisk alone would leave out the first. */
     private static final String CORS_HEADERS = "authorization, *";
 
-    private static final String CORS_EXPOSED = "x-request-id, retry-after, warning, www-authenticate, " + RateLimits.NAMES;
+    private static final String CORS_EXPOSED =
+            "x-request-id, retry-after, warning, www-authenticate, " + RateLimits.NAMES;
 
     private final HttpOptions options;
     private final List<Route> routes;

@@ -46,7 +46,9 @@ class QuotasTest {
         for (int i = 0; i < 6; i++) {
             quotas.enter(a);
         }
-        assertThat(refusal(a, "6 requests")).as("an hour saves no more than a minute's").isEqualTo(10);
+        assertThat(refusal(a, "6 requests"))
+                .as("an hour saves no more than a minute's")
+                .isEqualTo(10);
     }
 
     @Test
@@ -73,7 +75,9 @@ class QuotasTest {
         QuotaException e = catchThrowableOfType(QuotaException.class, () -> two.takePrompt(50));
         assertThat(e).hasMessageContainingAll("10 are left", "50 are needed");
         assertThat(e.retryAfterSeconds()).isEqualTo(4);
-        assertThat(two.standing().tokensLeft()).as("what was refused took nothing").isEqualTo(10);
+        assertThat(two.standing().tokensLeft())
+                .as("what was refused took nothing")
+                .isEqualTo(10);
     }
 
     @Test
@@ -104,7 +108,9 @@ class QuotasTest {
         one.leave();
         one.leave();
         quotas.enter(a);
-        assertThat(refusal(a, "2 at one time")).as("who leaves twice frees one place").isEqualTo(1);
+        assertThat(refusal(a, "2 at one time"))
+                .as("who leaves twice frees one place")
+                .isEqualTo(1);
         two.leave();
         quotas.enter(a);
     }

@@ -80,7 +80,8 @@ class QuotaTest {
             assertThat(fixture.connectAndAnswer(RawClient.post("/v1/completions", long2, A)))
                     .startsWith("HTTP/1.1 429 ")
                     .contains("retry-after: ", "x-ratelimit-remaining-tokens: ", "4 are needed");
-            assertThat(fixture.connectAndAnswer(RawClient.post("/v1/completions", BODY.replace("hi", "ten letters"), A)))
+            assertThat(fixture.connectAndAnswer(
+                            RawClient.post("/v1/completions", BODY.replace("hi", "ten letters"), A)))
                     .startsWith("HTTP/1.1 429 ")
                     .contains("11 tokens")
                     .doesNotContain("retry-after: ");
