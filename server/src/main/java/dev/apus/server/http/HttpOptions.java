@@ -24,6 +24,7 @@ import java.util.Set;
  * @param allowedHosts names in the Host header that are answered besides the loopback's and {@code host}, {@code *} for all; none by default,
  *     which on any other address than the loopback's means all
  * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
+ * @param api what is decided about requests for text
  * @param security who may do what; without keys whoever reaches the server
  */
 public record HttpOptions(
@@ -42,6 +43,7 @@ public record HttpOptions(
         Duration requestTimeout,
         Set<String> allowedHosts,
         Set<String> allowedOrigins,
+        ApiOptions api,
         SecurityOptions security) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
@@ -115,6 +117,7 @@ public record HttpOptions(
         private Duration requestTimeout = Duration.ZERO;
         private Set<String> allowedHosts = Set.of();
         private Set<String> allowedOrigins = Set.of();
+        private ApiOptions api = ApiOptions.DEFAULT;
         private SecurityOptions security = SecurityOptions.NONE;
 
         private Builder() {}
@@ -194,6 +197,11 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder api(ApiOptions value) {
+            api = value;
+            return this;
+        }
+
         public Builder security(SecurityOptions value) {
             security = value;
             return this;
@@ -219,6 +227,7 @@ public record HttpOptions(
                     requestTimeout,
                     allowedHosts,
                     allowedOrigins,
+                    api,
                     security);
         }
     }

@@ -28,11 +28,17 @@ final class InfoRoutes {
     /** Made when first asked for: it would be a part of every start. */
     private volatile byte @Nullable [] openApi;
 
-    InfoRoutes(ServedModel model, JsonBody json, TextEncoder encoder, ServerMetrics metrics, BooleanSupplier draining) {
+    InfoRoutes(
+            ServedModel model,
+            JsonBody json,
+            TextEncoder encoder,
+            ServerMetrics metrics,
+            BooleanSupplier draining,
+            ApiOptions options) {
         this.model = model;
         this.json = json;
         this.encoder = encoder;
-        chats = new ChatPrompts(model, json);
+        chats = new ChatPrompts(model, json, options);
         this.metrics = metrics;
         this.draining = draining;
     }
