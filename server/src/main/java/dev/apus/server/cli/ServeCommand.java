@@ -2,6 +2,8 @@ package dev.apus.server.cli;
 
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
+import dev.apus.server.auth.KeyStore;
+import dev.apus.server.auth.SecurityOptions;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
 import dev.apus.server.http.ListenException;
@@ -38,6 +40,9 @@ final class ServeCommand implements Callable<Integer> {
 
     @Mixin
     private EngineArgs engine = new EngineArgs();
+
+    @Mixin
+    private ApiArgs api = new ApiArgs();
 
     @Option(
             names = "--host",
@@ -77,6 +82,33 @@ final class ServeCommand implements Callable<Integer> {
             split = ",",
             description = "Origins whose web pages may call the server (CORS); * for all. Default: none")
     private Set<String> allowedOrigins = Set.of();
+
+    @Option(
+            names = "--api-key",
+            paramLabel = "KEY",
+            split = ",",
+            description =
+                    "Clients must send this key, or one of several (repeat the option). Others see a command line;"
+                            + " APUS_API_KEY or VLLM_API_KEY in the environment is better. Default: none, no key is needed")
+    private List<String> apiKeys = List.of();
+
+    @Option(
+            names = "--admin-api-key",
+            paramLabel = "KEY",
+            split = ",",
+            description = "Key that may also use the admin routes. Default: none")
+    private List<String> adminApiKeys = List.of();
+
+    @Option(
+            names = "--api-keys-file",
+            paramLabel = "FILE",
+            description = "Keys with tenants, roles and quotas, which 'apus keys' makes; followed while it changes.")
+    private @Nullable Path apiKeysFile;
+
+    @Option(
+            names = "--isolate-prefix-cache",
+            description = "Tenants share no entries of the prefix cache. Default: off")
+    private boolean isolatePrefixCache;
 
     @Option(
             names = "--shutdown-timeout",
@@ -147,7 +179,18 @@ final class ServeCommand implements Callable<Integer> {
                 .maxConnections(maxConnections)
                 .allowedHosts(Set.copyOf(allowedHosts))
                 .allowedOrigins(allowedOrigins)
+                .api(api.options())
+                .security(security())
                 .build();
+    }
+
+    private SecurityOptions security() {
+        SecurityOptions security = new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys))
+                .withKeysFile(apiKeysFile)
+                .withIsolatedPrefixCache(isolatePrefixCache);
+        // What is wrong with the keys is found before a model is loaded.
+        new KeyStore(security).close();
+        return security;
     }
 
     private void announce(LanguageModel loaded, HttpServer server) {

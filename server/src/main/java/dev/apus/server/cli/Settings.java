@@ -194,6 +194,10 @@ final class Settings implements IDefaultValueProvider {
             return null;
         }
         String set = environment.get(variable(key));
+        if (set == null && key.equals("api-key") && !file.containsKey(key)) {
+            // The name under which deployments of vLLM have it.
+            return environment.get("VLLM_API_KEY");
+        }
         return set != null ? set : file.get(key);
     }
 

@@ -58,7 +58,8 @@ final class AllowedHosts {
         }
     }
 
-    private static boolean resolvesToLoopback(String bound) {
+    /** Whether only this machine reaches a server that listens there. */
+    static boolean resolvesToLoopback(String bound) {
         try {
             return InetAddress.getByName(bound).isLoopbackAddress();
         } catch (UnknownHostException e) {

@@ -51,6 +51,11 @@ final class ApiException extends RuntimeException {
         return status;
     }
 
+    @Nullable
+    String code() {
+        return code;
+    }
+
     int retryAfterSeconds() {
         return retryAfterSeconds;
     }

@@ -1,6 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.models.chat.ChatTemplate;
+import dev.apus.models.chat.JinjaTemplate;
 import dev.apus.scheduler.ServedModel;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -13,13 +14,17 @@ import tools.jackson.databind.node.ObjectNode;
 /** From a chat's messages to the text of its prompt, by the model's template. Thread-safe. */
 final class ChatPrompts {
     private static final int MOST_MESSAGES = 100_000;
+    /** OpenAI's, and what other servers take besides. */
+    private static final List<String> EFFORTS = List.of("none", "minimal", "low", "medium", "high", "xhigh", "max");
 
     private final ServedModel model;
     private final JsonBody json;
+    private final boolean trustTemplates;
 
-    ChatPrompts(ServedModel model, JsonBody json) {
+    ChatPrompts(ServedModel model, JsonBody json, ApiOptions options) {
         this.model = model;
         this.json = json;
+        trustTemplates = options.trustRequestChatTemplate();
     }
 
     /**
@@ -28,11 +33,7 @@ final class ChatPrompts {
      * @throws ApiException if they are wrong or the model has no template
      */
     String render(Fields fields) {
-        ChatTemplate template = model.chatTemplate();
-        if (template == null) {
-            throw ApiException.badRequest(
-                    "model '" + model.name() + "' has no chat template; use /v1/completions with a raw prompt");
-        }
+        ChatTemplate template = template(fields);
         List<Object> messages = messages(fields);
         boolean continued = fields.bool("continue_final_message", false);
         boolean generation = fields.bool("add_generation_prompt", !continued);
@@ -42,13 +43,10 @@ final class ChatPrompts {
                     "'continue_final_message' and 'add_generation_prompt' exclude each other, set only one to true");
         }
         Map<String, @Nullable Object> variables = new HashMap<>();
+        addEffort(fields, variables);
         ObjectNode kwargs = fields.objectNode("chat_template_kwargs");
         if (kwargs != null) {
             kwargs.forEachEntry((name, value) -> variables.put(name, JsonBody.plain(value)));
-        }
-        String effort = fields.string("reasoning_effort");
-        if (effort != null) {
-            variables.put("reasoning_effort", effort);
         }
         variables.putAll(model.templateVariables());
         variables.put("messages", messages);
@@ -62,6 +60,54 @@ final class ChatPrompts {
             variables.put("documents", JsonBody.plain(documents));
         }
         return continued ? template.renderContinued(variables) : template.render(variables);
+    }
+
+    /** The request's template if it brings one and may, else the model's. */
+    private ChatTemplate template(Fields fields) {
+        String source = fields.string("chat_template");
+        if (source != null && !trustTemplates) {
+            throw ApiException.unsupported(
+                    "chat_template",
+                    "'chat_template' is not taken from requests: the model's is used; the server's owner can allow it by"
+                            + " --trust-request-chat-template");
+        }
+        if (source != null) {
+            return JinjaTemplate.compile(source);
+        }
+        ChatTemplate template = model.chatTemplate();
+        if (template == null) {
+            throw ApiException.badRequest(
+                    "model '" + model.name() + "' has no chat template; use /v1/completions with a raw prompt");
+        }
+        return template;
+    }
+
+    /** Templates ask for the effort by its name or only whether to think, under one of two names. */
+    private static void addEffort(Fields fields, Map<String, @Nullable Object> variables) {
+        String effort = fields.string("reasoning_effort");
+        if (effort == null) {
+            return;
+        }
+        if (!EFFORTS.contains(effort)) {
+            throw ApiException.invalid("reasoning_effort", "'reasoning_effort' must be one of " + EFFORTS);
+        }
+        variables.put("reasoning_effort", effort);
+        if (effort.equals("none")) {
+            variables.put("enable_thinking", false);
+            variables.put("thinking", false);
+        }
+    }
+
+    /** Whether a rendered prompt leaves the model in the middle of a thought. */
+    static boolean isWithinThought(Fields fields, String prompt, ReasoningFormat format) {
+        if (!fields.bool("continue_final_message", false)) {
+            return format.isOpenAfter(prompt);
+        }
+        JsonNode messages = fields.node("messages");
+        JsonNode content = messages == null || messages.isEmpty()
+                ? null
+                : messages.get(messages.size() - 1).get("content");
+        return content != null && content.isString() && format.isOpenWithin(content.stringValue());
     }
 
     private static @Nullable JsonNode tools(Fields fields) {
@@ -125,11 +171,21 @@ final class ChatPrompts {
             throw ApiException.invalid(path + ".content", "'" + path + ".content' is missing, it is required");
         }
         message.put("content", content == null ? "" : text(path + ".content", content));
+        // Two names are in use for thoughts; templates know one of them.
+        copyIfAbsent(message, "reasoning", "reasoning_content");
+        copyIfAbsent(message, "reasoning_content", "reasoning");
         JsonNode calls = fields.node("tool_calls");
         if (calls != null) {
             message.put("tool_calls", toolCalls(path + ".tool_calls", calls));
         }
         return message;
+    }
+
+    private static void copyIfAbsent(Map<String, @Nullable Object> message, String from, String to) {
+        Object value = message.get(from);
+        if (value != null) {
+            message.putIfAbsent(to, value);
+        }
     }
 
     /** Text parts are joined by line ends, as vLLM does for templates that take strings. */

@@ -32,8 +32,13 @@ final class ChatRenderer implements Renderer {
             }
             parts.endChunk(out, choice);
         }
-        out.raw(parts.chunkHead()).raw(choiceHeads.computeIfAbsent(choice.index(), ChatRenderer::choiceHead));
-        out.text(choice.text());
+        out.raw(parts.chunkHead());
+        if (choice.reasoning().isEmpty()) {
+            out.raw(choiceHeads.computeIfAbsent(choice.index(), ChatRenderer::choiceHead));
+            out.text(choice.text());
+        } else {
+            openReasoningDelta(out, choice);
+        }
         if (spec.logprobs() < 0 && !spec.returnTokenIds() && choice.finishReason() == null) {
             out.raw(PLAIN_TAIL);
         } else {
@@ -44,6 +49,21 @@ final class ChatRenderer implements Renderer {
             out.raw("}]");
         }
         parts.endChunk(out, choice);
+    }
+
+    /** As a choice's head and text, its last string open: thoughts, and an answer only if there is some. */
+    private static void openReasoningDelta(JsonOut out, Choice choice) {
+        out.raw("{\"index\":").number(choice.index()).raw(",\"delta\":{");
+        openReasoning(out, choice.reasoning());
+        if (!choice.text().isEmpty()) {
+            out.raw("\",\"content\":\"").text(choice.text());
+        }
+    }
+
+    /** Both names, the last string open: clients of vLLM read the first, those of DeepSeek and SGLang the second. */
+    private static void openReasoning(JsonOut out, CharSequence thoughts) {
+        out.raw("\"reasoning\":").string(thoughts);
+        out.raw(",\"reasoning_content\":\"").text(thoughts);
     }
 
     @Override
@@ -62,8 +82,8 @@ final class ChatRenderer implements Renderer {
         out.raw(parts.wholeHead());
         for (Choice choice : choices) {
             out.raw(choice.index() > 0 ? ",{\"index\":" : "{\"index\":").number(choice.index());
-            out.raw(",\"message\":{\"role\":\"assistant\",\"content\":").string(choice.text());
-            out.raw(",\"refusal\":null},\"logprobs\":");
+            message(out, choice);
+            out.raw(",\"logprobs\":");
             logprobs(out, choice);
             OpenAiParts.finish(out, choice);
             tokenIds(out, choice);
@@ -79,6 +99,23 @@ final class ChatRenderer implements Renderer {
             OpenAiParts.promptIds(out, choices.getFirst());
         }
         return out.raw("}").toBytes();
+    }
+
+    private static void message(JsonOut out, Choice choice) {
+        boolean thought = !choice.reasoning().isEmpty();
+        out.raw(",\"message\":{\"role\":\"assistant\",\"content\":");
+        if (thought && choice.text().isEmpty()) {
+            out.raw("null");
+        } else {
+            out.string(choice.text());
+        }
+        out.raw(",\"refusal\":null");
+        if (thought) {
+            out.raw(",");
+            openReasoning(out, choice.reasoning());
+            out.raw("\"");
+        }
+        out.raw("}");
     }
 
     private void logprobs(JsonOut out, Choice choice) {

@@ -30,7 +30,14 @@ final class Choice {
     private final Request request;
     private final TextStream stream;
 
+    private final @Nullable ReasoningSplitter splitter;
+    private final @Nullable RepetitionDetector repetition;
+
     private final StringBuilder text = new StringBuilder();
+    private final StringBuilder reasoning = new StringBuilder();
+    private int reasoningTokens;
+    private int tokensAtSend;
+    private double logprobSum;
     private int[] ids = new int[8];
     private int idCount;
     private final List<TokenLogprobs> logprobs = new ArrayList<>();
@@ -61,13 +68,17 @@ final class Choice {
                 spec.skipSpecialTokens(),
                 spec.stopIds(),
                 spec.minTokens());
+        AnswerOptions answer = spec.answer();
+        splitter =
+                answer.reasoning() == null ? null : new ReasoningSplitter(answer.reasoning(), answer.withinThought());
+        repetition = answer.repetition() == null ? null : new RepetitionDetector(answer.repetition());
         if (spec.echo()) {
             text.append(
                     prompt.text() != null ? prompt.text() : tokenizer.decode(prompt.ids(), spec.skipSpecialTokens()));
         }
     }
 
-    /** Takes new tokens; true if a stop string has just ended the text, so that the engine need not go on. */
+    /** Takes new tokens; true if the text has just ended by what it says, so that the engine need not go on. */
     boolean add(Tokens tokens) {
         if (finishReason != null) {
             return false;
@@ -76,21 +87,55 @@ final class Choice {
             return false;
         }
         List<TokenLogprobs> entries = tokens.logprobs();
-        for (int i = 0; i < tokens.ids().length && !stream.stopped(); i++) {
+        boolean circles = false;
+        for (int i = 0; i < tokens.ids().length && !stream.stopped() && !circles; i++) {
             int id = tokens.ids()[i];
-            text.append(stream.add(id));
+            boolean thinking = splitter != null && splitter.isThinking();
+            add(stream.add(id));
+            reasoningTokens += thinking || (splitter != null && splitter.isThinking()) ? 1 : 0;
+            circles = repetition != null && repetition.add(id);
             if (spec.returnTokenIds()) {
                 addId(id);
+            }
+            if (entries != null) {
+                logprobSum += entries.get(i).logprob();
             }
             if (entries != null && spec.logprobs() >= 0) {
                 addLogprobs(entries.get(i));
             }
         }
         if (stream.stopped()) {
+            endText();
             finish("stop", stream.matchedStop());
-            return true;
+        } else if (circles) {
+            add(stream.finish());
+            endText();
+            finish("repetition", "repetition_detected");
         }
-        return false;
+        return finishReason != null;
+    }
+
+    /** Adds text that is certain to the thoughts or to the answer. */
+    private void add(String piece) {
+        if (splitter == null) {
+            text.append(piece);
+            return;
+        }
+        splitter.add(piece, reasoning, text);
+        dropReasoning();
+    }
+
+    private void endText() {
+        if (splitter != null) {
+            splitter.finish(reasoning, text);
+            dropReasoning();
+        }
+    }
+
+    private void dropReasoning() {
+        if (!spec.answer().includeReasoning()) {
+            reasoning.setLength(0);
+        }
     }
 
     /** Takes the prompt's log-probabilities; with {@code echo} they come before the answer's. */
@@ -123,7 +168,10 @@ final class Choice {
         if (finishReason != null) {
             return;
         }
-        text.append(spec.echoOnly() ? "" : stream.finish());
+        if (!spec.echoOnly()) {
+            add(stream.finish());
+            endText();
+        }
         if (stream.stopped()) {
             finish("stop", stream.matchedStop());
         } else if (spec.echoOnly()) {
@@ -184,6 +232,21 @@ final class Choice {
         return text;
     }
 
+    /** Thoughts that are not sent yet. */
+    CharSequence reasoning() {
+        return reasoning;
+    }
+
+    /** Tokens of its thoughts. */
+    int reasoningTokens() {
+        return reasoningTokens;
+    }
+
+    /** Mean log-probability of its tokens, by which {@code best_of} compares. */
+    double meanLogprob() {
+        return logprobSum / Math.max(1, stream.tokens());
+    }
+
     int[] ids() {
         return ids;
     }
@@ -238,16 +301,22 @@ final class Choice {
 
     /** Whether there is something to send. */
     boolean hasNews() {
-        return !text.isEmpty() || idCount > 0 || !logprobs.isEmpty() || (finishReason != null && !finishSent);
+        if (finishReason != null) {
+            return !finishSent;
+        }
+        boolean due = !begun || stream.tokens() - tokensAtSend >= spec.answer().streamInterval();
+        return due && (!text.isEmpty() || !reasoning.isEmpty() || idCount > 0 || !logprobs.isEmpty());
     }
 
     int pendingBytes() {
-        return text.length() + idCount * 8 + pendingLogprobBytes;
+        return text.length() + reasoning.length() + idCount * 8 + pendingLogprobBytes;
     }
 
     /** What was pending has been sent. */
     void sent() {
         text.setLength(0);
+        reasoning.setLength(0);
+        tokensAtSend = stream.tokens();
         idCount = 0;
         logprobs.clear();
         pendingLogprobBytes = 0;

@@ -1,6 +1,8 @@
 package dev.apus.server.http;
 
 import dev.apus.models.tokenizer.Tokenizer;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -52,8 +54,10 @@ final class CompletionRenderer implements Renderer {
     public byte[] whole(List<Choice> choices) {
         JsonOut out = new JsonOut();
         out.raw(parts.wholeHead());
-        for (Choice choice : choices) {
-            out.raw(choice.index() > 0 ? ",{\"index\":" : "{\"index\":").number(choice.index());
+        List<Choice> best = best(choices);
+        for (int i = 0; i < best.size(); i++) {
+            Choice choice = best.get(i);
+            out.raw(i > 0 ? ",{\"index\":" : "{\"index\":").number(i);
             out.raw(",\"text\":").string(choice.text()).raw(",\"logprobs\":");
             logprobs(out, choice);
             OpenAiParts.finish(out, choice);
@@ -67,6 +71,21 @@ final class CompletionRenderer implements Renderer {
         out.raw("]");
         parts.usage(out, choices);
         return out.raw("}").toBytes();
+    }
+
+    /** The choices to send: of the sequences of each prompt those of the likeliest tokens, in the order of their likelihood. */
+    private List<Choice> best(List<Choice> choices) {
+        if (spec.sequences() == spec.n()) {
+            return choices;
+        }
+        List<Choice> best = new ArrayList<>();
+        for (int first = 0; first < choices.size(); first += spec.sequences()) {
+            choices.subList(first, first + spec.sequences()).stream()
+                    .sorted(Comparator.comparingDouble(Choice::meanLogprob).reversed())
+                    .limit(spec.n())
+                    .forEach(best::add);
+        }
+        return best;
     }
 
     private void logprobs(JsonOut out, Choice choice) {

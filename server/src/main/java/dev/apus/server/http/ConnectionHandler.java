@@ -41,8 +41,6 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     private static final int MOST_WAITING = 32;
     /** How long a refused client may go on sending so that it reads the refusal before the connection is reset. */
     private static final Duration LINGER = Duration.ofSeconds(2);
-    /** A place kept for those who watch the server must soon be free again. */
-    private static final Duration WATCH_TIMEOUT = Duration.ofSeconds(2);
 
     /** What is done with what comes in. */
     private enum State {
@@ -76,18 +74,19 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     ConnectionHandler(Dispatcher dispatcher, boolean watchOnly) {
         this.dispatcher = dispatcher;
         this.watchOnly = watchOnly;
-        HttpOptions options = dispatcher.options();
-        body = new BodyCollector(options.maxBodyBytes());
-        timers = new ConnectionTimers(
-                watchOnly ? WATCH_TIMEOUT : options.readTimeout(),
-                watchOnly ? WATCH_TIMEOUT : options.idleTimeout(),
-                options.stallTimeout(),
-                this);
+        body = new BodyCollector(dispatcher.options().maxBodyBytes());
+        timers = ConnectionTimers.of(dispatcher.options(), watchOnly, this);
     }
 
     @Override
-    public void channelActive(ChannelHandlerContext context) {
+    public void handlerAdded(ChannelHandlerContext context) {
         timers.idle(context);
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext context) {
+        // The connection has changed its protocol.
+        timers.cancelAll();
     }
 
     /** Bytes have come in, before they are decoded. */

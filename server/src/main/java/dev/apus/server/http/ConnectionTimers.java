@@ -23,6 +23,9 @@ final class ConnectionTimers {
         void stallExpired(ChannelHandlerContext context);
     }
 
+    /** A place kept for those who watch the server must soon be free again. */
+    private static final Duration WATCH_TIMEOUT = Duration.ofSeconds(2);
+
     private final Duration readTimeout;
     private final Duration idleTimeout;
     private final Duration stallTimeout;
@@ -36,6 +39,19 @@ final class ConnectionTimers {
         this.idleTimeout = idleTimeout;
         this.stallTimeout = stallTimeout;
         this.expiry = expiry;
+    }
+
+    /** The timers of a connection; short ones if it answers only those who watch the server. */
+    static ConnectionTimers of(HttpOptions options, boolean watchOnly, Expiry expiry) {
+        return new ConnectionTimers(
+                watchOnly ? WATCH_TIMEOUT : options.readTimeout(),
+                idleTimeout(options, watchOnly),
+                options.stallTimeout(),
+                expiry);
+    }
+
+    static Duration idleTimeout(HttpOptions options, boolean watchOnly) {
+        return watchOnly ? WATCH_TIMEOUT : options.idleTimeout();
     }
 
     /** A request's first bytes have come; later ones change nothing. */

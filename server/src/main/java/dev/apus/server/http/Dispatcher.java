@@ -1,6 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.models.chat.ChatTemplateException;
+import dev.apus.server.auth.Admission;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
@@ -22,7 +23,8 @@ final class Dispatcher {
     /** All: OpenAI's clients send headers of their own from a page; the asterisk alone would leave out the first. */
     private static final String CORS_HEADERS = "authorization, *";
 
-    private static final String CORS_EXPOSED = "x-request-id, retry-after, warning";
+    private static final String CORS_EXPOSED =
+            "x-request-id, retry-after, warning, www-authenticate, " + RateLimits.NAMES;
 
     private final HttpOptions options;
     private final List<Route> routes;
@@ -31,15 +33,18 @@ final class Dispatcher {
     private final ExecutorService workers;
     private final MemoryBudget memory;
     private final AllowedHosts hosts;
+    private final Access access;
 
     Dispatcher(
             HttpOptions options,
             List<Route> routes,
+            Access access,
             ServerMetrics metrics,
             InFlight inFlight,
             ExecutorService workers) {
         this.options = options;
         this.routes = List.copyOf(routes);
+        this.access = access;
         this.metrics = metrics;
         this.inFlight = inFlight;
         this.workers = workers;
@@ -134,6 +139,7 @@ final class Dispatcher {
             if (route.matches(path)) {
                 exchange.route(route.path());
                 if (route.answers(exchange.method().name())) {
+                    access.check(exchange, route.needs());
                     checkContent(exchange);
                     enter(route, exchange);
                     return route;
@@ -141,13 +147,18 @@ final class Dispatcher {
                 allowed.add(route.method());
             }
         }
+        boolean options = exchange.method().equals(HttpMethod.OPTIONS);
+        if (!options || allowed.isEmpty()) {
+            // Those without a key do not learn what there is; browsers ask for the options without one.
+            access.check(exchange, Route.Needs.KEY);
+        }
         if (allowed.isEmpty()) {
             throw new ApiException(
                     404, "there is nothing at " + exchange.method() + " " + shorten(path), null, "not_found", 0);
         }
         allowed.add("OPTIONS");
         exchange.header("allow", String.join(", ", allowed));
-        if (exchange.method().equals(HttpMethod.OPTIONS)) {
+        if (options) {
             exchange.respond(204, "", new byte[0]);
             return null;
         }
@@ -207,10 +218,15 @@ final class Dispatcher {
         if (!route.generates()) {
             return;
         }
+        Admission admission = access.admit(exchange);
         if (!inFlight.enter(exchange)) {
+            admission.leave();
             throw ApiException.unavailable("the server is shutting down and takes no more requests");
         }
-        exchange.onLeft(() -> inFlight.leave(exchange));
+        exchange.onLeft(() -> {
+            admission.leave();
+            inFlight.leave(exchange);
+        });
     }
 
     /** A form or plain text could be sent by any web page without asking, so only JSON is taken. */

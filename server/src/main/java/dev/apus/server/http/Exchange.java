@@ -1,5 +1,7 @@
 package dev.apus.server.http;
 
+import dev.apus.server.auth.Admission;
+import dev.apus.server.auth.Principal;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpRequest;
@@ -8,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.function.Consumer;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -18,12 +21,17 @@ import org.jspecify.annotations.Nullable;
  */
 final class Exchange {
     private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:/@+=-]{1,128}");
+    /** The form of a target that proxies use; what follows the authority is the rest. */
+    private static final Pattern ABSOLUTE_FORM = Pattern.compile("(?is)https?://[^/?#]*(.*)");
+
     private static final byte[] NOTHING = {};
+    /** Before somebody is known, and on routes that ask for nobody. */
+    private static final Principal NOBODY = Principal.of("none");
 
     private final AnswerSink sink;
-    private final HttpMethod method;
-    private final HttpHeaders headers;
+    private final HttpRequest request;
     private final String path;
+    private final String query;
     private final String requestId;
     private final long arrivalNanos = System.nanoTime();
     private final List<AnswerSink.Field> fields = new ArrayList<>();
@@ -33,6 +41,8 @@ final class Exchange {
     private final MemoryBudget budget;
     private final MemoryBudget.Share memory;
     private String route = "none";
+    private Principal principal = NOBODY;
+    private Admission admission = Admission.UNLIMITED;
     private byte[] body = NOTHING;
     private boolean headWritten;
     private volatile boolean ended;
@@ -48,12 +58,14 @@ final class Exchange {
 
     Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget) {
         this.sink = sink;
+        this.request = request;
         this.budget = budget;
         memory = budget.share();
-        method = request.method();
-        headers = request.headers();
-        path = pathOf(request.uri());
-        String given = headers.get("x-request-id");
+        String target = originForm(request.uri());
+        int mark = target.indexOf('?');
+        path = mark < 0 ? target : target.substring(0, mark);
+        query = mark < 0 ? "" : target.substring(mark + 1);
+        String given = request.headers().get("x-request-id");
         requestId =
                 given != null && isRequestId(given) ? given : UUID.randomUUID().toString();
         header("server", "apus");
@@ -65,16 +77,26 @@ final class Exchange {
         return REQUEST_ID.matcher(text).matches();
     }
 
+    /** The head as it came. */
+    HttpRequest request() {
+        return request;
+    }
+
     HttpMethod method() {
-        return method;
+        return request.method();
     }
 
     String path() {
         return path;
     }
 
+    /** What follows the question mark, as sent; empty if there is none. */
+    String query() {
+        return query;
+    }
+
     HttpHeaders headers() {
-        return headers;
+        return request.headers();
     }
 
     String requestId() {
@@ -106,6 +128,24 @@ final class Exchange {
 
     void route(String name) {
         route = name;
+    }
+
+    /** On whose behalf the request comes; without any role on routes that need no key. */
+    Principal principal() {
+        return principal;
+    }
+
+    void principal(Principal who) {
+        principal = who;
+    }
+
+    /** What counts it against its tenant's limits. */
+    Admission admission() {
+        return admission;
+    }
+
+    void admission(Admission counted) {
+        admission = counted;
     }
 
     int status() {
@@ -226,7 +266,7 @@ final class Exchange {
             header("content-type", contentType);
             header("content-length", Integer.toString(content.length));
         }
-        boolean headOnly = answerStatus == 204 || method.equals(HttpMethod.HEAD);
+        boolean headOnly = answerStatus == 204 || method().equals(HttpMethod.HEAD);
         sentBytes += sink.whole(head(), headOnly ? NOTHING : content, leaving(content.length));
         run(onEnd);
         sink.answered(this);
@@ -322,15 +362,12 @@ final class Exchange {
         };
     }
 
-    private static String pathOf(String target) {
-        String path = target;
-        int scheme = path.indexOf("://");
-        if (scheme > 0 && !path.startsWith("/")) {
-            // The absolute form that proxies use.
-            int slash = path.indexOf('/', scheme + 3);
-            path = slash < 0 ? "/" : path.substring(slash);
+    private static String originForm(String target) {
+        Matcher absolute = ABSOLUTE_FORM.matcher(target);
+        if (!absolute.matches()) {
+            return target;
         }
-        int query = path.indexOf('?');
-        return query < 0 ? path : path.substring(0, query);
+        String rest = absolute.group(1);
+        return rest.startsWith("/") ? rest : "/" + rest;
     }
 }

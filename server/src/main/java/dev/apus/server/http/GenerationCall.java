@@ -7,6 +7,7 @@ import dev.apus.scheduler.EngineEvent.Failed;
 import dev.apus.scheduler.EngineEvent.Finished;
 import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Request;
+import dev.apus.server.auth.QuotaException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -20,6 +21,9 @@ import org.slf4j.LoggerFactory;
  */
 final class GenerationCall {
     private static final Logger LOG = LoggerFactory.getLogger(GenerationCall.class);
+
+    /** Who waited in vain met a queue that takes about as long again. */
+    private static final int RETRY_AFTER_EXPIRY_SECONDS = 5;
 
     private final Exchange exchange;
     private final GenerationSpec spec;
@@ -69,6 +73,13 @@ final class GenerationCall {
         exchange.onAbort(this::abortAll);
         exchange.onRefusal(this::fail);
         exchange.onEnd(this::cancel);
+        long promptTokens = promptTokens();
+        try {
+            exchange.admission().takePrompt(promptTokens);
+        } catch (QuotaException e) {
+            failLater(Access.rateLimited(e));
+            return;
+        }
         try {
             List<Engine.Job> jobs = new ArrayList<>(choices.size());
             for (Choice choice : choices) {
@@ -83,13 +94,25 @@ final class GenerationCall {
             }
         } catch (QueueFullException e) {
             metrics.rejected();
+            exchange.admission().giveBack(promptTokens);
             failLater(new ApiException(
                     429, "the server is busy: " + e.getMessage(), null, "queue_full", e.retryAfterSeconds()));
         } catch (IllegalArgumentException e) {
+            exchange.admission().giveBack(promptTokens);
             failLater(ApiException.badRequest(String.valueOf(e.getMessage())));
         } catch (IllegalStateException e) {
+            exchange.admission().giveBack(promptTokens);
             failLater(ApiException.unavailable(String.valueOf(e.getMessage())));
         }
+    }
+
+    /** Of all prompts, each once, whatever the number of its choices. */
+    private long promptTokens() {
+        long tokens = 0;
+        for (int i = 0; i < choices.size(); i += spec.sequences()) {
+            tokens += choices.get(i).request().prompt().length;
+        }
+        return tokens;
     }
 
     private void openLater() {
@@ -127,6 +150,7 @@ final class GenerationCall {
                     running = true;
                     renderer.running();
                 }
+                exchange.admission().takeGenerated(tokens.ids().length);
                 metrics.tokens(choice.request(), choice.sinceLastTokens(System.nanoTime()));
                 if (choice.add(tokens)) {
                     engine.abort(choice.request().id());
@@ -152,9 +176,9 @@ final class GenerationCall {
 
     /** Tells the metrics of a prompt whose last choice has ended. */
     private void tellPromptDone(Choice last) {
-        int first = last.index() - last.index() % spec.n();
+        int first = last.index() - last.index() % spec.sequences();
         int most = 0;
-        for (Choice choice : choices.subList(first, first + spec.n())) {
+        for (Choice choice : choices.subList(first, first + spec.sequences())) {
             Finished end = choice.finished();
             if (end == null) {
                 return;
@@ -178,9 +202,15 @@ final class GenerationCall {
     }
 
     private static ApiException toError(Failed failed) {
-        return failed.retryable()
-                ? ApiException.unavailable(failed.message())
-                : new ApiException(500, failed.message(), null, "engine_error", 0);
+        return switch (failed.kind()) {
+            case DEADLINE -> new ApiException(504, failed.message(), null, "request_timeout", 0);
+            case QUEUE_EXPIRED ->
+                new ApiException(503, failed.message(), null, "queue_expired", RETRY_AFTER_EXPIRY_SECONDS);
+            case ENGINE ->
+                failed.retryable()
+                        ? ApiException.unavailable(failed.message())
+                        : new ApiException(500, failed.message(), null, "engine_error", 0);
+        };
     }
 
     /** Sends what there is. */

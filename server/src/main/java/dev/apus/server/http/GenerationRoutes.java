@@ -28,12 +28,24 @@ final class GenerationRoutes {
     private final Generator generator;
     private final String fingerprint;
 
-    GenerationRoutes(ServedModel model, JsonBody json, TextEncoder encoder, Generator generator) {
+    /**
+     * How a prompt that is too long is cut.
+     *
+     * @param tokens most tokens of it, or -1 for as many as fit
+     * @param left whether its beginning is cut off
+     */
+    private record Truncation(int tokens, boolean left) {
+        boolean isNone() {
+            return tokens == NO_TRUNCATION;
+        }
+    }
+
+    GenerationRoutes(ServedModel model, ApiOptions options, JsonBody json, TextEncoder encoder, Generator generator) {
         this.model = model;
         this.json = json;
         this.encoder = encoder;
-        chats = new ChatPrompts(model, json);
-        specs = new SpecReader(model);
+        chats = new ChatPrompts(model, json, options);
+        specs = new SpecReader(model, options);
         this.generator = generator;
         fingerprint = "apus-" + InfoRoutes.version();
     }
@@ -48,29 +60,32 @@ final class GenerationRoutes {
         Fields fields = new Fields(json.parse(exchange.body()));
         checkModel(fields);
         GenerationSpec spec = specs.chat(fields);
-        int truncate = truncation(fields);
+        Truncation truncate = truncation(fields);
         boolean addSpecial = fields.bool("add_special_tokens", false);
         String answerId = answerId(fields, true);
         String text = chats.render(fields);
         warn(exchange, fields);
         int[] ids = encode(exchange, "messages", text, addSpecial, truncate);
-        Renderer renderer = new ChatRenderer(answerId, model.name(), fingerprint, spec, model.tokenizer());
-        generator.start(exchange, spec, renderer, List.of(truncated(new Prompt(ids, text), truncate, spec)));
+        ReasoningFormat reasoning = spec.answer().reasoning();
+        GenerationSpec whole =
+                reasoning == null ? spec : spec.withinThought(ChatPrompts.isWithinThought(fields, text, reasoning));
+        Renderer renderer = new ChatRenderer(answerId, model.name(), fingerprint, whole, model.tokenizer());
+        generator.start(exchange, whole, renderer, List.of(truncated(new Prompt(ids, text), truncate, whole)));
     }
 
     private void completion(Exchange exchange) {
         Fields fields = new Fields(json.parse(exchange.body()));
         checkModel(fields);
         GenerationSpec spec = specs.completion(fields);
-        int truncate = truncation(fields);
+        Truncation truncate = truncation(fields);
         String answerId = answerId(fields, false);
         boolean addSpecial = fields.bool("add_special_tokens", true);
         List<Prompt> prompts = prompts(fields, (path, text) -> textPrompt(exchange, path, text, addSpecial, truncate));
-        if (prompts.size() * spec.n() > MOST_SEQUENCES) {
+        if (prompts.size() * spec.sequences() > MOST_SEQUENCES) {
             throw ApiException.invalid(
                     "prompt",
-                    prompts.size() + " prompts with 'n' of " + spec.n() + " are too many, at most " + MOST_SEQUENCES
-                            + " sequences are allowed");
+                    prompts.size() + " prompts with 'n' of " + spec.sequences() + " are too many, at most "
+                            + MOST_SEQUENCES + " sequences are allowed");
         }
         warn(exchange, fields);
         generator.start(
@@ -96,28 +111,36 @@ final class GenerationRoutes {
         InfoRoutes.checkModel(model, fields.string("model"));
     }
 
-    private int truncation(Fields fields) {
+    private Truncation truncation(Fields fields) {
         int tokens = fields.integer("truncate_prompt_tokens", NO_TRUNCATION, -1, model.maxModelLength());
         if (tokens == 0) {
             throw ApiException.invalid(
                     "truncate_prompt_tokens",
                     "'truncate_prompt_tokens' is 0, must be -1 (what fits) or 1 to " + model.maxModelLength());
         }
-        return tokens;
+        String side = fields.string("truncation_side");
+        if (side != null && !side.equals("left") && !side.equals("right")) {
+            throw ApiException.invalid(
+                    "truncation_side", "'truncation_side' is '" + shorten(side) + "', must be left or right");
+        }
+        return new Truncation(tokens, !"right".equals(side));
     }
 
-    /** Keeps the last tokens; -1 means as many as the context takes besides the answer. */
-    private Prompt truncated(Prompt prompt, int truncate, GenerationSpec spec) {
-        if (truncate == NO_TRUNCATION) {
+    /** Cuts the beginning or the end off; -1 means to as many as the context takes besides the answer. */
+    private Prompt truncated(Prompt prompt, Truncation truncate, GenerationSpec spec) {
+        if (truncate.isNone()) {
             return prompt;
         }
         Integer answer = spec.maxTokens();
-        int most = truncate >= 0 ? truncate : Math.max(1, model.maxModelLength() - (answer == null ? 1 : answer));
+        int most = truncate.tokens >= 0
+                ? truncate.tokens
+                : Math.max(1, model.maxModelLength() - (answer == null ? 1 : answer));
         int length = prompt.ids().length;
         if (length <= most) {
             return prompt;
         }
-        return new Prompt(Arrays.copyOfRange(prompt.ids(), length - most, length), null);
+        int from = truncate.left ? length - most : 0;
+        return new Prompt(Arrays.copyOfRange(prompt.ids(), from, from + most), null);
     }
 
     /**
@@ -157,7 +180,7 @@ final class GenerationRoutes {
         return prompts;
     }
 
-    private Prompt textPrompt(Exchange exchange, String path, String text, boolean addSpecial, int truncate) {
+    private Prompt textPrompt(Exchange exchange, String path, String text, boolean addSpecial, Truncation truncate) {
         int[] ids = encode(exchange, path, text, addSpecial, truncate);
         if (ids.length == 0) {
             throw ApiException.invalid(path, "the prompt is empty, it must give at least one token");
@@ -165,8 +188,8 @@ final class GenerationRoutes {
         return new Prompt(ids, text);
     }
 
-    private int[] encode(Exchange exchange, String path, String text, boolean addSpecial, int truncate) {
-        return truncate == NO_TRUNCATION
+    private int[] encode(Exchange exchange, String path, String text, boolean addSpecial, Truncation truncate) {
+        return truncate.isNone()
                 ? encoder.prompt(exchange, path, text, addSpecial)
                 : encoder.any(exchange, path, text, addSpecial);
     }
@@ -207,8 +230,12 @@ final class GenerationRoutes {
         return String.join(", ", names) + more;
     }
 
+    private static String shorten(String text) {
+        return text.length() <= MOST_NAME ? text : text.substring(0, MOST_NAME) + "...";
+    }
+
     private static String clean(@Nullable String name) {
         String known = String.valueOf(name).replaceAll("[^A-Za-z0-9_.-]", "_");
-        return known.length() <= MOST_NAME ? known : known.substring(0, MOST_NAME) + "...";
+        return shorten(known);
     }
 }

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param echoOnly the prompt is all that is wanted: {@code max_tokens} was 0
  * @param priority lower runs first
  * @param cacheSalt separates the prefix cache
+ * @param answer how an answer is made of what the model says
  */
 record GenerationSpec(
         SamplingParams sampling,
@@ -51,7 +52,40 @@ record GenerationSpec(
         boolean echo,
         boolean echoOnly,
         int priority,
-        String cacheSalt) {
+        String cacheSalt,
+        AnswerOptions answer) {
+
+    /** Sequences that the engine makes for a prompt. */
+    int sequences() {
+        return answer.bestOf();
+    }
+
+    /** The same for a prompt that leaves the model in the middle of a thought, or does not. */
+    GenerationSpec withinThought(boolean thought) {
+        return new GenerationSpec(
+                sampling,
+                maxTokens,
+                limitName,
+                n,
+                stops,
+                includeStop,
+                skipSpecialTokens,
+                stopIds,
+                namedStopIds,
+                minTokens,
+                stream,
+                includeUsage,
+                continuousUsage,
+                logprobs,
+                promptLogprobs,
+                returnTokenIds,
+                tokensAsIds,
+                echo,
+                echoOnly,
+                priority,
+                cacheSalt,
+                answer.within(thought));
+    }
 
     /**
      * The engine's parameters for a prompt of so many tokens.

@@ -1,12 +1,13 @@
 package dev.apus.server.http;
 
+import dev.apus.server.auth.SecurityOptions;
 import java.time.Duration;
 import java.util.Set;
 
 /**
  * Where the server listens and what it grants a client. Made by {@link #builder}.
  *
- * @param host address to listen on; the loopback address by default, because there is no authentication
+ * @param host address to listen on; the loopback address by default, because there are no keys by default
  * @param port TCP port; 0 takes a free one
  * @param ioThreads event loops; 0 means one for two cores, at most 4
  * @param maxHeaderBytes most bytes of a request's header fields (431 beyond)
@@ -15,6 +16,7 @@ import java.util.Set;
  *     takes eight times its length, and what it becomes when parsed
  * @param maxPendingBytes most bytes of answer kept for a client that does not read; its request is aborted beyond
  * @param maxConnections most open connections (503 beyond)
+ * @param maxStreams most streams that an HTTP/2 connection may have open (refused beyond)
  * @param readTimeout how long a client may take to send one request, from its first byte to its last
  * @param idleTimeout how long a connection may be open without a request
  * @param stallTimeout how long a client may read nothing while there is something for it
@@ -22,6 +24,8 @@ import java.util.Set;
  * @param allowedHosts names in the Host header that are answered besides the loopback's and {@code host}, {@code *} for all; none by default,
  *     which on any other address than the loopback's means all
  * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
+ * @param api what is decided about requests for text
+ * @param security who may do what; without keys whoever reaches the server
  */
 public record HttpOptions(
         String host,
@@ -32,12 +36,15 @@ public record HttpOptions(
         long maxBufferedBytes,
         int maxPendingBytes,
         int maxConnections,
+        int maxStreams,
         Duration readTimeout,
         Duration idleTimeout,
         Duration stallTimeout,
         Duration requestTimeout,
         Set<String> allowedHosts,
-        Set<String> allowedOrigins) {
+        Set<String> allowedOrigins,
+        ApiOptions api,
+        SecurityOptions security) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
     /** Some millions of token ids as JSON. */
@@ -62,6 +69,7 @@ public record HttpOptions(
                 MemoryBudget.PER_BODY_BYTE + " times maxBodyBytes (" + maxBodyBytes + ") or more");
         require(maxPendingBytes >= 1, "maxPendingBytes", maxPendingBytes, "1 or more");
         require(maxConnections >= 1, "maxConnections", maxConnections, "1 or more");
+        require(maxStreams >= 1, "maxStreams", maxStreams, "1 or more");
         require(isPositive(readTimeout), "readTimeout", readTimeout, "above 0");
         require(isPositive(idleTimeout), "idleTimeout", idleTimeout, "above 0");
         require(isPositive(stallTimeout), "stallTimeout", stallTimeout, "above 0");
@@ -102,12 +110,15 @@ public record HttpOptions(
 
         private int maxPendingBytes = 1 << 20;
         private int maxConnections = 1024;
+        private int maxStreams = 1024;
         private Duration readTimeout = Duration.ofSeconds(30);
         private Duration idleTimeout = Duration.ofSeconds(75);
         private Duration stallTimeout = Duration.ofSeconds(30);
         private Duration requestTimeout = Duration.ZERO;
         private Set<String> allowedHosts = Set.of();
         private Set<String> allowedOrigins = Set.of();
+        private ApiOptions api = ApiOptions.DEFAULT;
+        private SecurityOptions security = SecurityOptions.NONE;
 
         private Builder() {}
 
@@ -151,6 +162,11 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder maxStreams(int value) {
+            maxStreams = value;
+            return this;
+        }
+
         public Builder readTimeout(Duration value) {
             readTimeout = value;
             return this;
@@ -181,6 +197,16 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder api(ApiOptions value) {
+            api = value;
+            return this;
+        }
+
+        public Builder security(SecurityOptions value) {
+            security = value;
+            return this;
+        }
+
         /** @throws IllegalArgumentException naming the option that is out of its range */
         public HttpOptions build() {
             return new HttpOptions(
@@ -194,12 +220,15 @@ public record HttpOptions(
                     maxBufferedBytes,
                     maxPendingBytes,
                     maxConnections,
+                    maxStreams,
                     readTimeout,
                     idleTimeout,
                     stallTimeout,
                     requestTimeout,
                     allowedHosts,
-                    allowedOrigins);
+                    allowedOrigins,
+                    api,
+                    security);
         }
     }
 }

@@ -1,13 +1,13 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.auth.KeyStore;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -20,12 +20,11 @@ import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
-import io.netty.handler.codec.http.HttpDecoderConfig;
-import io.netty.handler.codec.http.HttpRequestDecoder;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -36,6 +35,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -52,10 +53,6 @@ public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
     /** Clients that connect in the same moment: as many as may be connected by default. The system may allow fewer. */
     private static final int BACKLOG = 1024;
-    /** Paths are short here; RFC 9112 recommends that 8000 bytes be taken. */
-    private static final int MOST_REQUEST_LINE = 8192;
-    /** Parts in which a body is handed on: what a socket's read brings at most. */
-    private static final int CHUNK = 64 << 10;
     /** Connections beyond the limit for those who watch the server: else idle clients could make an orchestrator restart it. */
     private static final int WATCHERS = 16;
     /** A slow reader's channel counts as full at the second and as free again at the first. */
@@ -70,14 +67,17 @@ public final class HttpServer implements AutoCloseable {
     private final ExecutorService workers;
     private final TextEncoder encoder;
     private final ServerMetrics metrics;
+    private final KeyStore keys;
     private final InFlight inFlight = new InFlight();
     private final Dispatcher dispatcher;
+    private final Protocols protocols;
     private final AtomicInteger connections = new AtomicInteger();
     private final ChannelGroup open;
     private final Channel listening;
 
-    private HttpServer(ServedModel model, HttpOptions options) {
+    private HttpServer(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
         this.options = options;
+        keys = new KeyStore(options.security());
         boolean epoll = Epoll.isAvailable();
         loops = new MultiThreadIoEventLoopGroup(
                 options.ioThreadsOrAutomatic(),
@@ -96,9 +96,12 @@ public final class HttpServer implements AutoCloseable {
         JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
         Generator generator = new Generator(model, options, metrics, workers, pumps);
-        routes.addAll(new GenerationRoutes(model, json, encoder, generator).routes());
-        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining).routes());
-        dispatcher = new Dispatcher(options, routes, metrics, inFlight, workers);
+        routes.addAll(new GenerationRoutes(model, options.api(), json, encoder, generator).routes());
+        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
+        Access access = new Access(
+                keys::ring, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
+        dispatcher = new Dispatcher(options, routes, access, metrics, inFlight, workers);
+        protocols = new Protocols(dispatcher, grpc);
         listening = bind(epoll);
         LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
     }
@@ -109,7 +112,18 @@ public final class HttpServer implements AutoCloseable {
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options) {
-        return new HttpServer(model, options);
+        return start(model, options, null);
+    }
+
+    /**
+     * Starts to listen.
+     *
+     * @param grpc makes the handler of an HTTP/2 stream whose content type is gRPC's: it is put into the stream's channel, gets
+     *     {@code Http2HeadersFrame} and {@code Http2DataFrame} from the first one on, and writes the like; null if there is no gRPC
+     * @throws ListenException if the address cannot be listened on; the message says why and what to do
+     */
+    public static HttpServer start(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
+        return new HttpServer(model, options, grpc);
     }
 
     /**
@@ -134,6 +148,9 @@ public final class HttpServer implements AutoCloseable {
     /** Makes {@code /ready} fail and refuses new requests for text with 503; those that run go on. */
     public void beginShutdown() {
         inFlight.drain();
+        for (Channel connection : open) {
+            connection.pipeline().fireUserEventTriggered(Protocols.Drain.BEGUN);
+        }
     }
 
     /** Completes when, after {@link #beginShutdown}, no request for text is in flight. */
@@ -166,6 +183,7 @@ public final class HttpServer implements AutoCloseable {
         workers.shutdownNow();
         encoder.close();
         metrics.close();
+        keys.close();
     }
 
     private boolean awaitDrained(Duration limit) {
@@ -191,6 +209,7 @@ public final class HttpServer implements AutoCloseable {
             workers.shutdownNow();
             encoder.close();
             metrics.close();
+            keys.close();
             throw ListenAddress.failure(options.host(), options.port(), bound.cause());
         }
         return bound.channel();
@@ -216,34 +235,7 @@ public final class HttpServer implements AutoCloseable {
                 channel.writeAndFlush(Unpooled.wrappedBuffer(TOO_MANY)).addListener(ChannelFutureListener.CLOSE);
                 return;
             }
-            ConnectionHandler handler = new ConnectionHandler(dispatcher, count > options.maxConnections());
-            channel.pipeline().addLast(new ByteWatch(handler), new HttpRequestDecoder(decoding()), handler);
-        }
-
-        private HttpDecoderConfig decoding() {
-            // Requests that two servers could read differently are refused: both lengths, two lengths, bare line feeds.
-            return new HttpDecoderConfig()
-                    .setMaxInitialLineLength(MOST_REQUEST_LINE)
-                    .setMaxHeaderSize(options.maxHeaderBytes())
-                    .setMaxChunkSize(CHUNK)
-                    .setAllowDuplicateContentLengths(false)
-                    .setStrictLineParsing(true)
-                    .setUseRfc9112TransferEncoding(true);
-        }
-    }
-
-    /** Tells the connection of bytes before they are decoded, so that half a request has its time limit too. */
-    private static final class ByteWatch extends ChannelInboundHandlerAdapter {
-        private final ConnectionHandler handler;
-
-        ByteWatch(ConnectionHandler handler) {
-            this.handler = handler;
-        }
-
-        @Override
-        public void channelRead(ChannelHandlerContext context, Object message) {
-            handler.bytesRead(context);
-            context.fireChannelRead(message);
+            protocols.begin(channel, count > options.maxConnections());
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.http.Route.Kind;
+import dev.apus.server.http.Route.Needs;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -11,6 +12,7 @@ import tools.jackson.databind.JsonNode;
 
 /** What tells of the server and its model: models, health, version, metrics, tokens. Thread-safe. */
 final class InfoRoutes {
+    private static final byte[] OK = "{\"status\":\"ok\"}".getBytes(StandardCharsets.US_ASCII);
     /** Bytes that an id takes: itself, and some digits in an array that doubles and in its copy. */
     private static final int PER_ID = 32;
     /** Bytes that a token's string takes in the same arrays. */
@@ -26,27 +28,33 @@ final class InfoRoutes {
     /** Made when first asked for: it would be a part of every start. */
     private volatile byte @Nullable [] openApi;
 
-    InfoRoutes(ServedModel model, JsonBody json, TextEncoder encoder, ServerMetrics metrics, BooleanSupplier draining) {
+    InfoRoutes(
+            ServedModel model,
+            JsonBody json,
+            TextEncoder encoder,
+            ServerMetrics metrics,
+            BooleanSupplier draining,
+            ApiOptions options) {
         this.model = model;
         this.json = json;
         this.encoder = encoder;
-        chats = new ChatPrompts(model, json);
+        chats = new ChatPrompts(model, json, options);
         this.metrics = metrics;
         this.draining = draining;
     }
 
     List<Route> routes() {
         return List.of(
-                new Route("GET", "/", Kind.ORDINARY, this::front),
-                new Route("GET", "/v1/models", Kind.ORDINARY, this::models),
-                new Route("GET", "/v1/models/*", Kind.ORDINARY, this::oneModel),
-                new Route("GET", "/health", Kind.PROBE, this::health),
-                new Route("GET", "/ping", Kind.PROBE, this::health),
-                new Route("GET", "/live", Kind.PROBE, this::health),
-                new Route("GET", "/ready", Kind.PROBE, this::ready),
-                new Route("GET", "/version", Kind.ORDINARY, this::version),
-                new Route("GET", "/openapi.json", Kind.ORDINARY, this::openApi),
-                new Route("GET", "/metrics", Kind.WATCH, this::scrape),
+                new Route("GET", "/", Kind.ORDINARY, Needs.KEY, this::front),
+                new Route("GET", "/v1/models", Kind.ORDINARY, Needs.KEY, this::models),
+                new Route("GET", "/v1/models/*", Kind.ORDINARY, Needs.KEY, this::oneModel),
+                new Route("GET", "/health", Kind.PROBE, Needs.NOTHING, this::health),
+                new Route("GET", "/live", Kind.PROBE, Needs.NOTHING, this::health),
+                new Route("GET", "/ping", Kind.PROBE, Needs.KEY, this::health),
+                new Route("GET", "/ready", Kind.PROBE, Needs.NOTHING, this::ready),
+                new Route("GET", "/version", Kind.ORDINARY, Needs.KEY, this::version),
+                new Route("GET", "/openapi.json", Kind.ORDINARY, Needs.KEY, this::openApi),
+                new Route("GET", "/metrics", Kind.WATCH, Needs.MONITOR, this::scrape),
                 new Route("POST", "/tokenize", Kind.ORDINARY, this::tokenize),
                 new Route("POST", "/detokenize", Kind.ORDINARY, this::detokenize));
     }
@@ -84,7 +92,9 @@ final class InfoRoutes {
 
     private void models(Exchange exchange) {
         JsonOut out = new JsonOut().raw("{\"object\":\"list\",\"data\":[");
-        writeModel(out);
+        if (exchange.principal().mayUse(model.name())) {
+            writeModel(out);
+        }
         exchange.respondJson(200, out.raw("]}").toBytes());
     }
 
@@ -98,6 +108,9 @@ final class InfoRoutes {
             throw ApiException.badRequest("the path holds a wrong percent escape");
         }
         checkModel(model, name);
+        if (!exchange.principal().mayUse(name)) {
+            throw Access.modelNotAllowed(exchange.principal(), name);
+        }
         JsonOut out = new JsonOut();
         writeModel(out);
         exchange.respondJson(200, out.toBytes());
@@ -118,7 +131,7 @@ final class InfoRoutes {
         if (!model.engine().stats().alive()) {
             throw new ApiException(503, "the engine has ended by a fault", null, "engine_dead", 0);
         }
-        exchange.respondJson(200, "{\"status\":\"ok\"}".getBytes(StandardCharsets.US_ASCII));
+        exchange.respondJson(200, OK);
     }
 
     private void ready(Exchange exchange) {

@@ -41,7 +41,12 @@ final class OpenAiParts {
 
     void endChunk(JsonOut out, Choice choice) {
         if (spec.continuousUsage()) {
-            usage(out, choice.prompt().ids().length, choice.completionTokens(), choice.cachedTokens());
+            usage(
+                    out,
+                    choice.prompt().ids().length,
+                    choice.completionTokens(),
+                    choice.cachedTokens(),
+                    choice.reasoningTokens());
         }
         out.raw("}\n\n");
     }
@@ -81,21 +86,29 @@ final class OpenAiParts {
         int prompt = 0;
         int completion = 0;
         int cached = 0;
+        int reasoning = 0;
         for (Choice choice : choices) {
             completion += choice.completionTokens();
-            if (choice.index() % spec.n() == 0) {
+            reasoning += choice.reasoningTokens();
+            if (choice.index() % spec.sequences() == 0) {
                 prompt += choice.prompt().ids().length;
                 cached += choice.cachedTokens();
             }
         }
-        usage(out, prompt, completion, cached);
+        usage(out, prompt, completion, cached, reasoning);
     }
 
-    private static void usage(JsonOut out, int prompt, int completion, int cached) {
+    private void usage(JsonOut out, int prompt, int completion, int cached, int reasoning) {
         out.raw(",\"usage\":{\"prompt_tokens\":").number(prompt);
         out.raw(",\"completion_tokens\":").number(completion);
         out.raw(",\"total_tokens\":").number((long) prompt + completion);
-        out.raw(",\"prompt_tokens_details\":{\"cached_tokens\":").number(cached).raw("}}");
+        out.raw(",\"prompt_tokens_details\":{\"cached_tokens\":").number(cached).raw("}");
+        if (spec.answer().reasoning() != null) {
+            out.raw(",\"completion_tokens_details\":{\"reasoning_tokens\":")
+                    .number(reasoning)
+                    .raw("}");
+        }
+        out.raw("}");
     }
 
     private static byte[] head(

@@ -1,14 +1,46 @@
 package dev.apus.server.http;
 
+import dev.apus.server.auth.Role;
+import org.jspecify.annotations.Nullable;
+
 /**
  * A path and what answers it.
  *
  * @param method the one method that it answers, besides HEAD for GET
  * @param path its path; one that ends in {@code *} takes all that begin so
  * @param kind what it costs and when it is answered
+ * @param needs who may ask for it, once there are keys
  * @param handler answers the exchange, now or later
  */
-record Route(String method, String path, Kind kind, Handler handler) {
+record Route(String method, String path, Kind kind, Needs needs, Handler handler) {
+    /** A route for those who may use the models. */
+    Route(String method, String path, Kind kind, Handler handler) {
+        this(method, path, kind, Needs.INFERENCE, handler);
+    }
+
+    /** What a request must bring to be answered. */
+    enum Needs {
+        /** Nothing: for orchestrators, which have no key. Such a route tells nothing but that the server is there. */
+        NOTHING(null),
+        /** Any valid key. */
+        KEY(null),
+        INFERENCE(Role.INFERENCE),
+        MONITOR(Role.MONITOR),
+        ADMIN(Role.ADMIN);
+
+        private final @Nullable Role role;
+
+        Needs(@Nullable Role role) {
+            this.role = role;
+        }
+
+        /** The role that a key must have, if one. */
+        @Nullable
+        Role role() {
+            return role;
+        }
+    }
+
     /** What a route costs and when it is answered. */
     enum Kind {
         /** Makes the engine work: refused while the server drains. The handler runs on a virtual thread, as do the others' but one. */

@@ -25,10 +25,17 @@ final class SpecReader {
     private static final int MOST_SALT_LENGTH = 1024;
     private static final int COMPLETION_TOKENS = 16;
 
-    private final ServedModel model;
+    /** Longer patterns are no circles; each token is compared with as many. */
+    private static final int MOST_PATTERN = 1024;
 
-    SpecReader(ServedModel model) {
+    private static final int MOST_INTERVAL = 1024;
+
+    private final ServedModel model;
+    private final @Nullable ReasoningFormat reasoning;
+
+    SpecReader(ServedModel model, ApiOptions options) {
         this.model = model;
+        reasoning = ReasoningFormat.of(options.reasoningParser(), model.tokenizer());
     }
 
     /** Of a chat: {@code logprobs} is a switch and {@code max_tokens} may be called {@code max_completion_tokens}. */
@@ -37,9 +44,12 @@ final class SpecReader {
         fields.refuse("answers are text", "audio", "web_search_options");
         fields.refuse(
                 "it was replaced by tools, whose calls this server cannot parse yet", "functions", "function_call");
-        fields.refuse("templates come with the model", "chat_template");
         fields.refuseIfTrue("use continue_final_message", "echo");
         checkModalities(fields);
+        if (fields.has("best_of")
+                && fields.integer("best_of", 1, 1, MOST_CHOICES) != fields.integer("n", 1, 1, MOST_CHOICES)) {
+            throw ApiException.unsupported("best_of", "'best_of' other than 'n' exists in /v1/completions only");
+        }
         boolean logprobs = fields.bool("logprobs", false);
         int top = fields.integer("top_logprobs", 0, 0, MOST_LOGPROBS);
         if (top > 0 && !logprobs) {
@@ -48,8 +58,8 @@ final class SpecReader {
         Integer longer = maxTokens(fields, "max_completion_tokens", 1);
         Integer maxTokens = maxTokens(fields, "max_tokens", 1);
         return longer != null
-                ? read(fields, longer, "max_completion_tokens", logprobs ? top : -1, false, false)
-                : read(fields, maxTokens, "max_tokens", logprobs ? top : -1, false, false);
+                ? read(fields, longer, "max_completion_tokens", logprobs ? top : -1, reasoning, false, false)
+                : read(fields, maxTokens, "max_tokens", logprobs ? top : -1, reasoning, false, false);
     }
 
     /** Of a text completion: {@code logprobs} is a number and {@code max_tokens} is 16 unless given. */
@@ -62,7 +72,7 @@ final class SpecReader {
         boolean echoOnly = given != null && given == 0;
         int maxTokens = given == null ? COMPLETION_TOKENS : Math.max(1, given);
         int logprobs = fields.integer("logprobs", -1, 0, MOST_LOGPROBS);
-        return read(fields, maxTokens, "max_tokens", logprobs, echo, echoOnly);
+        return read(fields, maxTokens, "max_tokens", logprobs, null, echo, echoOnly);
     }
 
     private GenerationSpec read(
@@ -70,13 +80,12 @@ final class SpecReader {
             @Nullable Integer maxTokens,
             String limitName,
             int logprobs,
+            @Nullable ReasoningFormat format,
             boolean echo,
             boolean echoOnly) {
         int n = fields.integer("n", 1, 1, MOST_CHOICES);
-        if (fields.integer("best_of", n, 1, MOST_CHOICES) != n) {
-            throw ApiException.unsupported("best_of", "'best_of' other than 'n' is not supported: draw more choices");
-        }
         boolean stream = fields.bool("stream", false);
+        AnswerOptions answer = answerOptions(fields, format, n, stream);
         int promptLogprobs = fields.integer("prompt_logprobs", -1, 0, MOST_LOGPROBS);
         if (stream && promptLogprobs >= 0) {
             throw ApiException.invalid("prompt_logprobs", "'prompt_logprobs' cannot be streamed, leave out 'stream'");
@@ -103,7 +112,8 @@ final class SpecReader {
                 .allowedTokenIds(allowed)
                 .ignoreEos(ignoreEos)
                 .stopTokenIds(named)
-                .logprobs(logprobs)
+                // The likeliest of several is found by the log-probabilities of its tokens.
+                .logprobs(answer.bestOf() > n ? Math.max(0, logprobs) : logprobs)
                 .promptLogprobs(Math.max(promptLogprobs, echo ? logprobs : -1));
         return new GenerationSpec(
                 build(sampling),
@@ -126,7 +136,36 @@ final class SpecReader {
                 echo,
                 echoOnly,
                 fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
-                salt(fields));
+                salt(fields),
+                answer);
+    }
+
+    private static AnswerOptions answerOptions(Fields fields, @Nullable ReasoningFormat format, int n, boolean stream) {
+        int bestOf = fields.integer("best_of", n, n, MOST_CHOICES);
+        if (bestOf > n && stream) {
+            throw ApiException.invalid("best_of", "'best_of' above 'n' cannot be streamed, leave out 'stream'");
+        }
+        int interval = fields.integer("stream_interval", 1, 1, MOST_INTERVAL);
+        boolean include = fields.bool("include_reasoning", true);
+        return new AnswerOptions(format, false, include, interval, repetition(fields), bestOf);
+    }
+
+    private static RepetitionDetector.@Nullable Limits repetition(Fields fields) {
+        Fields limits = fields.object("repetition_detection");
+        if (limits == null) {
+            return null;
+        }
+        int most = limits.integer("max_pattern_size", 0, 0, MOST_PATTERN);
+        int least = Math.max(1, limits.integer("min_pattern_size", 0, 0, MOST_PATTERN));
+        int count = limits.integer("min_count", 0, 0, Integer.MAX_VALUE);
+        if (least > most && most > 0) {
+            throw ApiException.invalid(
+                    "repetition_detection.min_pattern_size",
+                    "'repetition_detection.min_pattern_size' is " + least + ", must be at most the " + most
+                            + " of 'max_pattern_size'");
+        }
+        // As in vLLM, zeros mean that nothing is looked for.
+        return most == 0 || count < 2 ? null : new RepetitionDetector.Limits(least, most, count);
     }
 
     /** The model's own defaults may be out of range, too. */
@@ -275,13 +314,8 @@ final class SpecReader {
                 "structural_tag");
         fields.refuse("use logit_bias or allowed_token_ids", "bad_words", "logits_processors");
         fields.refuse("key-value transfer does not exist yet", "kv_transfer_params");
-        fields.refuse("reasoning is not told apart yet", "thinking_token_budget");
+        fields.refuse("thoughts are not counted yet", "thinking_token_budget");
         fields.refuseIfTrue("beam search does not exist here", "use_beam_search");
-        if (!fields.bool("include_reasoning", true)) {
-            throw ApiException.unsupported(
-                    "include_reasoning",
-                    "'include_reasoning' of false is not supported: reasoning is not told apart yet");
-        }
         checkIdle(fields);
     }
 

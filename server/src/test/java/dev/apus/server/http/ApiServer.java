@@ -23,7 +23,8 @@ final class ApiServer implements AutoCloseable {
 
     private final Engine engine;
     private final HttpServer server;
-    private final HttpClient client = HttpClient.newHttpClient();
+    private final Wire wire;
+    private final HttpClient client;
     private final JsonMapper json = new JsonMapper();
 
     /** Serves a model called {@code stub} whose chat template shows only what was said last. */
@@ -32,18 +33,33 @@ final class ApiServer implements AutoCloseable {
     }
 
     ApiServer(Tokenizer tokenizer, Engine engine, UnaryOperator<HttpOptions.Builder> options) {
-        this(tokenizer, engine, ApiServer::lastContent, options);
+        this(Wire.HTTP_1_1, tokenizer, engine, options);
+    }
+
+    ApiServer(Wire wire, Tokenizer tokenizer, Engine engine, UnaryOperator<HttpOptions.Builder> options) {
+        this(wire, tokenizer, engine, ApiServer::lastContent, options);
     }
 
     ApiServer(Tokenizer tokenizer, Engine engine, ChatTemplate template, UnaryOperator<HttpOptions.Builder> options) {
+        this(Wire.HTTP_1_1, tokenizer, engine, template, options);
+    }
+
+    private ApiServer(
+            Wire wire,
+            Tokenizer tokenizer,
+            Engine engine,
+            ChatTemplate template,
+            UnaryOperator<HttpOptions.Builder> options) {
+        this.wire = wire;
         this.engine = engine;
+        client = wire.client();
         server = HttpServer.start(
                 new ServedModel("stub", tokenizer, template, Map.of(), CONTEXT, tokenizer.size(), Map.of(), engine),
-                options.apply(HttpOptions.builder().port(0)).build());
+                options.apply(wire.options(HttpOptions.builder()).port(0)).build());
     }
 
     String url() {
-        return "http://127.0.0.1:" + server.port();
+        return wire.url(server.port());
     }
 
     List<Route> routes() {

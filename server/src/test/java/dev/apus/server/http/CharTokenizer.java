@@ -73,7 +73,7 @@ final class CharTokenizer implements Tokenizer {
 
     @Override
     public int id(String token) {
-        return token.charAt(0);
+        return token.length() == 1 ? token.charAt(0) : -1;
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.apus.scheduler.Engine;
 import dev.apus.scheduler.EngineEvent.FinishReason;
 import java.io.BufferedReader;
 import java.io.InputStream;
@@ -20,6 +21,11 @@ import tools.jackson.databind.JsonNode;
 class ChatStreamTest {
     private static final String CHAT = "/v1/chat/completions";
     private static final String HELLO = "{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}],\"stream\":true";
+
+    /** What the tests speak; others' for the classes that extend this one. */
+    Wire wire() {
+        return Wire.HTTP_1_1;
+    }
 
     @Test
     void tellsTheRoleFirstThenTextThenTheEndThenUsage() throws Exception {
@@ -107,7 +113,7 @@ class ChatStreamTest {
             answer.tokens(0);
             answer.finish(FinishReason.STOP, 0);
         });
-        try (ApiServer server = new ApiServer(new CharTokenizer(), engine)) {
+        try (ApiServer server = server(engine)) {
             List<JsonNode> chunks = server.chunks(CHAT, HELLO + "}");
 
             assertThat(chunks).hasSize(2);
@@ -123,7 +129,7 @@ class ChatStreamTest {
             answer.tokens('a', 'b', 'c');
             answer.finish(FinishReason.STOP, 'c');
         });
-        try (ApiServer server = new ApiServer(new CharTokenizer(), engine)) {
+        try (ApiServer server = server(engine)) {
             String ask = ",\"stop_token_ids\":[99],\"return_token_ids\":true";
             List<JsonNode> chunks = server.chunks(CHAT, HELLO + ask + "}");
             JsonNode end = chunks.getLast().at("/choices/0");
@@ -152,7 +158,7 @@ class ChatStreamTest {
             seen.await();
             answer.fail("the device is lost", false);
         });
-        try (ApiServer server = new ApiServer(new CharTokenizer(), engine)) {
+        try (ApiServer server = server(engine)) {
             HttpResponse<InputStream> response =
                     server.client().send(server.request(CHAT, HELLO + "}"), BodyHandlers.ofInputStream());
             try (BufferedReader lines =
@@ -174,8 +180,7 @@ class ChatStreamTest {
 
     @Test
     void aFailureBeforeTheFirstTokenIsAStatus() throws Exception {
-        try (ApiServer server =
-                new ApiServer(new CharTokenizer(), new ScriptedEngine(answer -> answer.fail("timed out", true)))) {
+        try (ApiServer server = server(new ScriptedEngine(answer -> answer.fail("timed out", true)))) {
             HttpResponse<String> streamed = server.post(CHAT, HELLO + "}");
             assertThat(streamed.statusCode()).isEqualTo(503);
             assertThat(streamed.headers().firstValue("retry-after")).isPresent();
@@ -188,7 +193,8 @@ class ChatStreamTest {
     /** The engine's likeliest ids run over the end of this tokenizer, which throws. */
     @Test
     void anAnswerThatCannotBeWrittenIsAnErrorAndNoOthers() throws Exception {
-        try (ApiServer server = new ApiServer(new BytesTokenizer(List.of()), new ScriptedEngine(new EchoScript()))) {
+        try (ApiServer server = new ApiServer(
+                wire(), new BytesTokenizer(List.of()), new ScriptedEngine(new EchoScript()), options -> options)) {
             String bad = "{\"prompt\":[250],\"max_tokens\":3,\"logprobs\":20";
             for (String body : List.of(bad + "}", bad + ",\"stream\":true}")) {
                 HttpResponse<String> response = server.post("/v1/completions", body);
@@ -200,8 +206,12 @@ class ChatStreamTest {
         }
     }
 
-    private static ApiServer echo() {
-        return new ApiServer(new CharTokenizer(), new ScriptedEngine(new EchoScript()));
+    private ApiServer server(Engine engine) {
+        return new ApiServer(wire(), new CharTokenizer(), engine, options -> options);
+    }
+
+    private ApiServer echo() {
+        return server(new ScriptedEngine(new EchoScript()));
     }
 
     private static String join(List<JsonNode> chunks) {

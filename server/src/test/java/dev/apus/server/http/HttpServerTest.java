@@ -8,7 +8,6 @@ import dev.apus.scheduler.Seeds;
 import dev.apus.scheduler.ServedModel;
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -32,6 +31,7 @@ import tools.jackson.databind.json.JsonMapper;
 @Timeout(30)
 class HttpServerTest {
     private final StubEngine engine = new StubEngine();
+    private final Wire wire = wire();
     private final HttpServer server = HttpServer.start(
             new ServedModel(
                     "stub",
@@ -42,13 +42,18 @@ class HttpServerTest {
                     CharTokenizer.SIZE,
                     Map.of(),
                     engine),
-            HttpOptions.builder()
+            wire.options(HttpOptions.builder())
                     .port(0)
                     .maxBodyBytes(100_000)
                     .readTimeout(Duration.ofMillis(500))
                     .build());
-    private final HttpClient client = HttpClient.newHttpClient();
+    private final HttpClient client = wire.client();
     private final JsonMapper json = new JsonMapper();
+
+    /** What the tests speak; others' for the classes that extend this one. */
+    Wire wire() {
+        return Wire.HTTP_1_1;
+    }
 
     @AfterEach
     void close() {
@@ -340,7 +345,7 @@ class HttpServerTest {
     }
 
     private URI uri(String path) {
-        return URI.create("http://127.0.0.1:" + server.port() + path);
+        return URI.create(wire.url(server.port()) + path);
     }
 
     private String raw(String request) throws IOException {
@@ -352,7 +357,7 @@ class HttpServerTest {
     }
 
     private Socket connect() throws IOException {
-        return new Socket(InetAddress.getLoopbackAddress(), server.port());
+        return wire.socket(server.port());
     }
 
     private static void send(Socket socket, String text) throws IOException {

@@ -30,7 +30,7 @@ class MalformedHttpTest {
                 "nonsense\r\n\r\n",
                 "GET /ping\r\n\r\n",
                 "GET /ping HTTP/2.0\r\nHost: localhost\r\n\r\n",
-                "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                "PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n",
                 "GET /ping HTTP/1.1\r\n\r\n",
                 "GET /ping HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n",
                 "GET /ping HTTP/1.1\nHost: a\n\n",

@@ -56,7 +56,8 @@ class ParametersTest {
                 List.of(TEXT, "n", "0", "129"),
                 List.of(TEXT, "temperature", "-0.01"),
                 List.of(TEXT, "min_tokens", "17"),
-                List.of(TEXT, "best_of", "2"));
+                List.of(TEXT, "best_of", "0", "129"),
+                List.of(TEXT, "stream_interval", "0", "1025"));
     }
 
     @ParameterizedTest
@@ -105,7 +106,6 @@ class ParametersTest {
                 "\"store\":1 | store",
                 "\"service_tier\":1 | service_tier",
                 "\"verbosity\":1 | verbosity",
-                "\"include_reasoning\":false | include_reasoning",
                 "\"use_beam_search\":true | use_beam_search",
                 "\"response_format\":{\"type\":\"json_object\"} | response_format",
                 "\"response_format\":{} | response_format.type",

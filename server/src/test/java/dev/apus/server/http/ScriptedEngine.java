@@ -117,17 +117,22 @@ final class ScriptedEngine implements Engine {
             int most = request.params().promptLogprobs();
             if (most >= 0) {
                 int[] prompt = request.prompt();
-                events.accept(
-                        new PromptLogprobs(request.id(), logprobs(Arrays.copyOfRange(prompt, 1, prompt.length), most)));
+                events.accept(new PromptLogprobs(
+                        request.id(), logprobs(LOGPROB, Arrays.copyOfRange(prompt, 1, prompt.length), most)));
             }
         }
 
         /** New tokens in one event. */
         void tokens(int... ids) {
+            tokensOf(LOGPROB, ids);
+        }
+
+        /** The same with another log-probability. */
+        void tokensOf(float logprob, int... ids) {
             if (!aborted) {
                 made += ids.length;
                 int most = request.params().logprobs();
-                events.accept(new Tokens(request.id(), ids, most < 0 ? null : logprobs(ids, most)));
+                events.accept(new Tokens(request.id(), ids, most < 0 ? null : logprobs(logprob, ids, most)));
             }
         }
 
@@ -151,16 +156,16 @@ final class ScriptedEngine implements Engine {
         }
 
         /** Each token is the likeliest; the ids after it follow at equal distances. */
-        private static List<TokenLogprobs> logprobs(int[] ids, int most) {
+        private static List<TokenLogprobs> logprobs(float logprob, int[] ids, int most) {
             return Arrays.stream(ids)
                     .mapToObj(id -> {
                         int[] top = new int[most];
                         float[] values = new float[most];
                         for (int k = 0; k < most; k++) {
                             top[k] = id + k;
-                            values[k] = LOGPROB - k;
+                            values[k] = logprob - k;
                         }
-                        return new TokenLogprobs(id, LOGPROB, 1, top, values);
+                        return new TokenLogprobs(id, logprob, 1, top, values);
                     })
                     .toList();
         }

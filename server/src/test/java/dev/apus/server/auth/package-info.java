@@ -1,0 +1,4 @@
+@NullMarked
+package dev.apus.server.auth;
+
+import org.jspecify.annotations.NullMarked;
