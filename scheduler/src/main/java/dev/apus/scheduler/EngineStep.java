@@ -138,8 +138,7 @@ final class EngineStep {
     }
 
     private void applyRules(TokenRules rules, int row, int i) {
-        rules.read(
-                sequences.tokens[row], sequences.promptLength[row], sequences.length[row], sampling.banned[i]);
+        rules.read(sequences.tokens[row], sequences.promptLength[row], sequences.length[row], sampling.banned[i]);
         sampling.banned[i] = rules.banned();
         long[] forced = rules.forced();
         if (forced != null) {

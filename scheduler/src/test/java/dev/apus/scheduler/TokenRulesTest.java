@@ -34,7 +34,9 @@ class TokenRulesTest {
             words.add(tokens.subList(3 * round, 4 * round + 1));
             words.add(tokens.subList(3 * round + 5, 3 * round + 7));
         }
-        assertThat(said).isEqualTo(generate(1, 64, 1, prompt, b -> b.badWords(words.subList(0, 10))).getFirst());
+        assertThat(said)
+                .isEqualTo(generate(1, 64, 1, prompt, b -> b.badWords(words.subList(0, 10)))
+                        .getFirst());
     }
 
     @ParameterizedTest
@@ -42,7 +44,8 @@ class TokenRulesTest {
     void aBadWordMayBeginInThePromptAndIsNotOne(int depth) {
         int[] prompt = {1, 2, 3};
         int first = FakeRunner.next(prompt, 0);
-        int[] said = generate(depth, 64, 1, prompt, b -> b.badWords(List.of(List.of(3, first)))).getFirst();
+        int[] said = generate(depth, 64, 1, prompt, b -> b.badWords(List.of(List.of(3, first))))
+                .getFirst();
         assertThat(said[0]).isEqualTo(first);
     }
 
@@ -53,10 +56,12 @@ class TokenRulesTest {
         assertThat(Arrays.copyOfRange(said, 7, 9)).containsExactly(920, 921);
         assertThat(boxed(said).subList(0, 7)).doesNotContain(920);
         // Only once: it is not in a thought any more.
-        assertThat(Collections.indexOfSubList(boxed(said).subList(9, TOKENS), END)).isEqualTo(-1);
+        assertThat(Collections.indexOfSubList(boxed(said).subList(9, TOKENS), END))
+                .isEqualTo(-1);
         assertThat(Arrays.copyOf(thinking(depth, 0, true), 2)).containsExactly(920, 921);
         // A model that does not think is let alone.
-        assertThat(Collections.indexOfSubList(boxed(thinking(depth, 7, false)), END)).isEqualTo(-1);
+        assertThat(Collections.indexOfSubList(boxed(thinking(depth, 7, false)), END))
+                .isEqualTo(-1);
     }
 
     @Test
@@ -78,8 +83,13 @@ class TokenRulesTest {
     void preemptionChangesNothing(int depth) {
         int[] prompt = new int[60];
         Arrays.setAll(prompt, i -> i);
-        List<int[]> crowded = generate(depth, 18, 6, prompt, b -> b.badWords(List.of(List.of(5), List.of(6, 7)))
-                .thinkingBudget(new ThinkingBudget(9, START, END, true)));
+        List<int[]> crowded = generate(
+                depth,
+                18,
+                6,
+                prompt,
+                b -> b.badWords(List.of(List.of(5), List.of(6, 7)))
+                        .thinkingBudget(new ThinkingBudget(9, START, END, true)));
         assertThat(crowded).hasSize(6).allSatisfy(said -> assertThat(said).isEqualTo(crowded.getFirst()));
         assertThat(Arrays.copyOfRange(crowded.getFirst(), 9, 11)).containsExactly(920, 921);
     }
@@ -91,7 +101,8 @@ class TokenRulesTest {
                 .hasMessageContaining("bad_words names token 1000");
         assertThatThrownBy(() -> generate(1, 64, 1, new int[] {1}, b -> b.logprobTokenIds(List.of(-1))))
                 .hasMessageContaining("logprob_token_ids names token -1");
-        assertThatThrownBy(() -> new ThinkingBudget(-1, START, END, true)).hasMessageContaining("-1, must be 0 or more");
+        assertThatThrownBy(() -> new ThinkingBudget(-1, START, END, true))
+                .hasMessageContaining("-1, must be 0 or more");
     }
 
     private static TokenRules rules(int budget, boolean within) {
@@ -119,8 +130,12 @@ class TokenRulesTest {
     }
 
     private static int[] thinking(int depth, int budget, boolean within) {
-        return generate(depth, 64, 1, new int[] {1, 2, 3}, b -> b.thinkingBudget(
-                        new ThinkingBudget(budget, START, END, within)))
+        return generate(
+                        depth,
+                        64,
+                        1,
+                        new int[] {1, 2, 3},
+                        b -> b.thinkingBudget(new ThinkingBudget(budget, START, END, within)))
                 .getFirst();
     }
 
@@ -135,8 +150,7 @@ class TokenRulesTest {
                 .build();
         FakeRunner runner = new FakeRunner(blocks, Integer.MAX_VALUE, depth);
         List<Recorder> recorders = new ArrayList<>();
-        try (LocalEngine engine =
-                new LocalEngine(runner, TestOptions.cpu().build(), blocks, 4096, List.of())) {
+        try (LocalEngine engine = new LocalEngine(runner, TestOptions.cpu().build(), blocks, 4096, List.of())) {
             for (int i = 0; i < requests; i++) {
                 Recorder recorder = new Recorder();
                 engine.submit(new Request("r" + i, prompt, params), recorder);
