@@ -56,8 +56,29 @@ public sealed interface EngineEvent {
             Timing timing)
             implements EngineEvent {}
 
-    /** The engine could not serve the request; {@code retryable} says whether the same request may succeed later. */
-    record Failed(String requestId, String message, boolean retryable) implements EngineEvent {}
+    /** What kind of failure ended a request. */
+    enum FailureKind {
+        /** The engine, the device or the model's answer to this request; see the message. */
+        ENGINE,
+        /** It waited until its deadline had passed; nothing of it was computed. */
+        QUEUE_EXPIRED,
+        /** It was being computed when its deadline passed. */
+        DEADLINE
+    }
+
+    /**
+     * The engine could not serve the request.
+     *
+     * @param message what went wrong, to be read by people
+     * @param retryable whether the same request may succeed later
+     * @param kind what kind of failure it was, to be read by programs
+     */
+    record Failed(String requestId, String message, boolean retryable, FailureKind kind) implements EngineEvent {
+        /** A failure of the engine. */
+        public Failed(String requestId, String message, boolean retryable) {
+            this(requestId, message, retryable, FailureKind.ENGINE);
+        }
+    }
 
     /**
      * {@link System#nanoTime} of a request's stations.

@@ -4,6 +4,7 @@ import dev.apus.kernels.SamplingBatch;
 import dev.apus.kvcache.BlockHasher;
 import dev.apus.kvcache.BlockHashes;
 import dev.apus.kvcache.BlockManager;
+import dev.apus.scheduler.EngineEvent.FailureKind;
 import dev.apus.scheduler.EngineEvent.FinishReason;
 import dev.apus.scheduler.EngineEvent.TokenLogprobs;
 import java.util.Arrays;
@@ -11,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,6 +46,7 @@ final class EngineLoop {
     private final Counters counters;
     private final Outbox outbox;
     private final Consumer<Submission> onEnd;
+    private final LongSupplier clock;
     private final Map<String, Integer> rows = new HashMap<>();
     /** The rows of the step that is being built: what the scheduler chose, kept while sequences end. */
     private final int[] stepRows;
@@ -55,7 +58,12 @@ final class EngineLoop {
     /** Live sequences with a time limit. */
     private int limited;
 
-    /** @param onEnd told of each submission that has ended, before its last event is delivered */
+    /**
+     * Makes one with nothing to do.
+     *
+     * @param onEnd told of each submission that has ended, before its last event is delivered
+     * @param clock {@link System#nanoTime}, or a test's
+     */
     EngineLoop(
             Runner runner,
             EngineOptions options,
@@ -63,15 +71,17 @@ final class EngineLoop {
             int maxModelLength,
             Counters counters,
             Outbox outbox,
-            Consumer<Submission> onEnd) {
+            Consumer<Submission> onEnd,
+            LongSupplier clock) {
         this.runner = runner;
         this.maxModelLength = maxModelLength;
         this.counters = counters;
         this.outbox = outbox;
         this.onEnd = onEnd;
+        this.clock = clock;
         blocks = new BlockManager(blockCount, EngineOptions.BLOCK_SIZE, options.enablePrefixCaching());
         hasher = BlockHasher.withRandomKey(EngineOptions.BLOCK_SIZE);
-        scheduler = new Scheduler(sequences, blocks, options, counters);
+        scheduler = new Scheduler(sequences, blocks, options, counters, clock);
         stepRows = new int[options.maxNumSeqs()];
         int depth = runner.stepsInFlight();
         if (depth < 1 || depth > MOST_STEPS_IN_FLIGHT) {
@@ -91,7 +101,7 @@ final class EngineLoop {
         int row = sequences.add(submission, chain(request, request.prompt().length));
         rows.put(request.id(), row);
         scheduler.enqueue(row);
-        if (request.timeoutNanos() > 0) {
+        if (isLimited(request)) {
             limited++;
         }
     }
@@ -121,7 +131,7 @@ final class EngineLoop {
      */
     void step() {
         if (limited > 0) {
-            endLate(System.nanoTime());
+            endLate(clock.getAsLong());
         }
         scheduler.schedule();
         int count = scheduler.stepCount();
@@ -325,7 +335,7 @@ final class EngineLoop {
         sequences.resolve(row, length - 1, id);
         counters.add(Counters.GENERATION_TOKENS, 1);
         if (sequences.firstToken[row] == 0) {
-            sequences.firstToken[row] = System.nanoTime();
+            sequences.firstToken[row] = clock.getAsLong();
             counters.countPrompt(sequences.promptLength[row], sequences.cached[row]);
             List<TokenLogprobs> prompt = sequences.takePromptLogprobs(row);
             if (request.params().promptLogprobs() >= 0) {
@@ -362,6 +372,10 @@ final class EngineLoop {
                 values == null ? new float[0] : Arrays.copyOf(values, k));
     }
 
+    private static boolean isLimited(Request request) {
+        return request.deadlineNanos() > 0 || request.ttftDeadlineNanos() > 0;
+    }
+
     private void endLate(long now) {
         for (int i = scheduler.runningCount() - 1; i >= 0; i--) {
             failIfLate(scheduler.running(i), now);
@@ -373,12 +387,22 @@ final class EngineLoop {
 
     private void failIfLate(int row, long now) {
         Request request = sequences.request(row);
-        if (request.timeoutNanos() > 0 && now - request.arrivalNanos() > request.timeoutNanos()) {
+        long waited = now - request.arrivalNanos();
+        boolean begun = sequences.firstScheduled[row] != 0;
+        if (request.deadlineNanos() > 0 && waited > request.deadlineNanos()) {
             fail(
                     row,
-                    "the request was not done within its limit of " + request.timeoutNanos() / 1_000_000 + " ms; "
+                    "the request was not done within its limit of " + request.deadlineNanos() / 1_000_000 + " ms; "
                             + sequences.generated(row) + " tokens were generated",
-                    true);
+                    true,
+                    begun ? FailureKind.DEADLINE : FailureKind.QUEUE_EXPIRED);
+        } else if (!begun && request.ttftDeadlineNanos() > 0 && waited > request.ttftDeadlineNanos()) {
+            fail(
+                    row,
+                    "the request waited longer than the " + request.ttftDeadlineNanos() / 1_000_000
+                            + " ms within which it wants its first token",
+                    true,
+                    FailureKind.QUEUE_EXPIRED);
         }
     }
 
@@ -395,7 +419,7 @@ final class EngineLoop {
                         submission.request.arrivalNanos(),
                         sequences.firstScheduled[row],
                         sequences.firstToken[row],
-                        System.nanoTime(),
+                        clock.getAsLong(),
                         sequences.preemptions[row]));
         release(row);
         onEnd.accept(submission);
@@ -403,17 +427,21 @@ final class EngineLoop {
     }
 
     private void fail(int row, String message, boolean retryable) {
+        fail(row, message, retryable, FailureKind.ENGINE);
+    }
+
+    private void fail(int row, String message, boolean retryable, FailureKind kind) {
         Submission submission = sequences.submission(row);
         release(row);
         onEnd.accept(submission);
-        outbox.post(submission.listener, new EngineEvent.Failed(submission.request.id(), message, retryable));
+        outbox.post(submission.listener, new EngineEvent.Failed(submission.request.id(), message, retryable, kind));
     }
 
     private void release(int row) {
         Request request = sequences.request(row);
         scheduler.remove(row);
         rows.remove(request.id());
-        if (request.timeoutNanos() > 0) {
+        if (isLimited(request)) {
             limited--;
         }
         sequences.remove(row);

@@ -12,6 +12,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
 import org.jspecify.annotations.Nullable;
@@ -93,6 +94,18 @@ public final class LocalEngine implements Engine {
             int blockCount,
             int modelLength,
             List<Integer> eosIds) {
+        this(runner, reopen, options, blockCount, modelLength, eosIds, System::nanoTime);
+    }
+
+    /** The same by another clock than the system's, for tests. */
+    LocalEngine(
+            Runner runner,
+            @Nullable Supplier<Runner> reopen,
+            EngineOptions options,
+            int blockCount,
+            int modelLength,
+            List<Integer> eosIds,
+            LongSupplier clock) {
         if (options.maxNumSeqs() == 0 || options.maxNumBatchedTokens() == 0) {
             throw new IllegalArgumentException("max_num_seqs is " + options.maxNumSeqs()
                     + " and max_num_batched_tokens " + options.maxNumBatchedTokens()
@@ -118,7 +131,7 @@ public final class LocalEngine implements Engine {
                     maxModelLength,
                     wanted);
         }
-        loop = new EngineLoop(runner, options, blockCount, maxModelLength, counters, outbox, this::ended);
+        loop = new EngineLoop(runner, options, blockCount, maxModelLength, counters, outbox, this::ended, clock);
         thread = Thread.ofPlatform().name("apus-engine").daemon(true).unstarted(this::run);
         outbox.start();
         thread.start();

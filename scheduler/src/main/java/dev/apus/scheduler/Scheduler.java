@@ -3,6 +3,7 @@ package dev.apus.scheduler;
 import dev.apus.kvcache.BlockHashes;
 import dev.apus.kvcache.BlockManager;
 import java.util.Arrays;
+import java.util.function.LongSupplier;
 
 /**
  * Decides what each step computes, by the rules of vLLM's V1 scheduler: there is no prefill or decode phase, a step is a number of tokens
@@ -26,6 +27,7 @@ final class Scheduler {
     private final BlockManager blocks;
     private final EngineOptions options;
     private final Counters counters;
+    private final LongSupplier clock;
     private final int[] running;
     private final int[] step;
     private int[] waiting = new int[64];
@@ -36,11 +38,12 @@ final class Scheduler {
     private int promptLogitRows;
     private boolean preempted;
 
-    Scheduler(Sequences sequences, BlockManager blocks, EngineOptions options, Counters counters) {
+    Scheduler(Sequences sequences, BlockManager blocks, EngineOptions options, Counters counters, LongSupplier clock) {
         this.sequences = sequences;
         this.blocks = blocks;
         this.options = options;
         this.counters = counters;
+        this.clock = clock;
         running = new int[options.maxNumSeqs()];
         step = new int[options.maxNumSeqs()];
     }
@@ -282,7 +285,7 @@ final class Scheduler {
         running[runningCount++] = row;
         addToStep(row, count);
         if (sequences.firstScheduled[row] == 0) {
-            sequences.firstScheduled[row] = System.nanoTime();
+            sequences.firstScheduled[row] = clock.getAsLong();
             sequences.cached[row] = hits;
             counters.add(Counters.PREFIX_QUERIES, length);
             counters.add(Counters.PREFIX_HITS, hits);

@@ -43,7 +43,14 @@ class EngineLoopPropertyTest {
         outbox.start();
         runners.add(new FakeRunner(blocks, shortContext, depth));
         EngineLoop loop = new EngineLoop(
-                runners.getFirst(), options, blocks, 16 * blocks, new Counters(), outbox, submission -> {});
+                runners.getFirst(),
+                options,
+                blocks,
+                16 * blocks,
+                new Counters(),
+                outbox,
+                submission -> {},
+                System::nanoTime);
         for (int i = 0; i < 150; i++) {
             if (random.nextInt(3) == 0) {
                 add(loop, request(random, "r" + i, blocks), blocks);

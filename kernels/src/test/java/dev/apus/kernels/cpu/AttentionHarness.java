@@ -63,8 +63,12 @@ public final class AttentionHarness {
     public float[][] run(Backend backend, @Nullable Random plan) {
         int count = qkv.length;
         int perSequence = (longest + BLOCK - 1) / BLOCK;
-        KvLayout layout =
-                new KvLayout(LAYERS, given.shape.kvHeads(), given.shape.headDim(), BLOCK, backend.activationType());
+        KvLayout layout = new KvLayout(
+                LAYERS,
+                given.shape.kvHeads(),
+                given.shape.headDim(),
+                BLOCK,
+                backend.kvTypes().getFirst());
         KvCache cache = backend.kvCache(layout, count * perSequence);
         List<Integer> blocks = new ArrayList<>();
         for (int i = 0; i < count * perSequence; i++) {

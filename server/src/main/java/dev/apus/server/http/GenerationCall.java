@@ -21,6 +21,9 @@ import org.slf4j.LoggerFactory;
 final class GenerationCall {
     private static final Logger LOG = LoggerFactory.getLogger(GenerationCall.class);
 
+    /** Who waited in vain met a queue that takes about as long again. */
+    private static final int RETRY_AFTER_EXPIRY_SECONDS = 5;
+
     private final Exchange exchange;
     private final GenerationSpec spec;
     private final Renderer renderer;
@@ -178,9 +181,15 @@ final class GenerationCall {
     }
 
     private static ApiException toError(Failed failed) {
-        return failed.retryable()
-                ? ApiException.unavailable(failed.message())
-                : new ApiException(500, failed.message(), null, "engine_error", 0);
+        return switch (failed.kind()) {
+            case DEADLINE -> new ApiException(504, failed.message(), null, "request_timeout", 0);
+            case QUEUE_EXPIRED ->
+                new ApiException(503, failed.message(), null, "queue_expired", RETRY_AFTER_EXPIRY_SECONDS);
+            case ENGINE ->
+                failed.retryable()
+                        ? ApiException.unavailable(failed.message())
+                        : new ApiException(500, failed.message(), null, "engine_error", 0);
+        };
     }
 
     /** Sends what there is. */

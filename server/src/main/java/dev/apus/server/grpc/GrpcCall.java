@@ -1,0 +1,347 @@
+package dev.apus.server.grpc;
+
+import io.grpc.Attributes;
+import io.grpc.Grpc;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.ServerCall;
+import io.grpc.ServerMethodDefinition;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.http2.DefaultHttp2DataFrame;
+import io.netty.handler.codec.http2.DefaultHttp2HeadersFrame;
+import io.netty.handler.codec.http2.DefaultHttp2ResetFrame;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.Future;
+import java.util.ArrayDeque;
+import java.util.Queue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A call of grpc-java's service layer over one stream of Netty's HTTP/2. Its state belongs to the stream's event loop; what a service does
+ * from other threads is handed over in order. The service's callbacks run one after another on the server's workers.
+ */
+// Netty futures: a failed write ends the stream, of which channelInactive tells.
+@SuppressWarnings("FutureReturnValueIgnored")
+final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
+    private static final Logger LOG = LoggerFactory.getLogger(GrpcCall.class);
+
+    private final ChannelHandlerContext context;
+    private final ServerMethodDefinition<Q, A> definition;
+    private final GrpcRequest request;
+    private final GrpcMemory memory;
+    private final int mostBytes;
+    private final Executor serial;
+    private final long arrivalNanos = System.nanoTime();
+    private final Attributes attributes;
+
+    private final Queue<Deframer.Frame> received = new ArrayDeque<>();
+    private int wanted;
+    private boolean inputEnded;
+    private boolean inputEndTold;
+    private boolean headSent;
+    private boolean closed;
+    private boolean mayCompress;
+    private @Nullable Future<?> deadline;
+    private @Nullable Runnable onWritable;
+    private volatile boolean cancelled;
+    /** Callbacks only. */
+    private @Nullable Listener<Q> listener;
+
+    GrpcCall(
+            ChannelHandlerContext context,
+            ServerMethodDefinition<Q, A> definition,
+            GrpcRequest request,
+            GrpcMemory memory,
+            int mostBytes,
+            Executor workers) {
+        this.context = context;
+        this.definition = definition;
+        this.request = request;
+        this.memory = memory;
+        this.mostBytes = mostBytes;
+        serial = new SerialExecutor(workers);
+        mayCompress = request.compressed();
+        Attributes.Builder known = Attributes.newBuilder().set(GrpcTransport.KEY, this);
+        if (context.channel().remoteAddress() != null) {
+            known.set(Grpc.TRANSPORT_ATTR_REMOTE_ADDR, context.channel().remoteAddress());
+        }
+        attributes = known.build();
+    }
+
+    /** Begins the service's work; on the event loop. */
+    void start() {
+        Long timeout = request.timeoutNanos();
+        if (timeout != null) {
+            deadline = loop().schedule(this::expire, timeout, TimeUnit.NANOSECONDS);
+        }
+        callback(() -> listener = definition.getServerCallHandler().startCall(this, request.metadata()));
+        if (isWritable()) {
+            tell(Listener::onReady);
+        }
+    }
+
+    /** Takes a message of the client; on the event loop. */
+    void received(Deframer.Frame frame) {
+        if (!closed) {
+            received.add(frame);
+            deliver();
+        }
+    }
+
+    /** The client sends no more; on the event loop. */
+    void inputEnded() {
+        inputEnded = true;
+        deliver();
+    }
+
+    /** Whether the client has sent all that it will. */
+    boolean isInputEnded() {
+        return inputEnded;
+    }
+
+    /** The stream can take more; on the event loop. */
+    void writable() {
+        if (closed) {
+            return;
+        }
+        Runnable action = onWritable;
+        if (action != null) {
+            action.run();
+        }
+        tell(Listener::onReady);
+    }
+
+    /** The client has gone or reset the stream; on the event loop. */
+    void gone() {
+        if (end()) {
+            cancelled = true;
+            tell(Listener::onCancel);
+        }
+    }
+
+    private void expire() {
+        refuse(Status.DEADLINE_EXCEEDED.withDescription("the deadline of the call has passed"));
+    }
+
+    /** Ends the call for a fault of the client's, of the transport or of time: the service is told that it is cancelled. On the event loop. */
+    void refuse(Status status) {
+        if (end()) {
+            cancelled = true;
+            writeEnd(status, new Metadata());
+            tell(Listener::onCancel);
+        }
+    }
+
+    private void deliver() {
+        while (!closed && wanted > 0 && !received.isEmpty()) {
+            wanted--;
+            Deframer.Frame frame = received.remove();
+            tell(to -> to.onMessage(Codec.parse(getMethodDescriptor(), frame, mostBytes, memory)));
+        }
+        if (!closed && inputEnded && received.isEmpty() && !inputEndTold) {
+            inputEndTold = true;
+            tell(Listener::onHalfClose);
+        }
+        // What nobody asks for waits at the client: the stream's window fills.
+        context.channel().config().setAutoRead(closed || wanted > 0 || received.isEmpty());
+    }
+
+    private interface Callback<Q> {
+        void run(Listener<Q> listener);
+    }
+
+    private void tell(Callback<Q> callback) {
+        callback(() -> {
+            Listener<Q> to = listener;
+            if (to != null) {
+                callback.run(to);
+            }
+        });
+    }
+
+    private void callback(Runnable action) {
+        serial.execute(() -> {
+            try {
+                action.run();
+            } catch (StatusRuntimeException e) {
+                failed(e.getStatus(), e.getTrailers());
+            } catch (RuntimeException | StackOverflowError e) {
+                LOG.error("call to {} failed", getMethodDescriptor().getFullMethodName(), e);
+                failed(Status.INTERNAL.withDescription("the server failed on this call, see its log"), null);
+            }
+        });
+    }
+
+    private void failed(Status status, @Nullable Metadata trailers) {
+        onLoop(() -> {
+            if (end()) {
+                cancelled = true;
+                writeEnd(status, trailers == null ? new Metadata() : trailers);
+                tell(Listener::onCancel);
+            }
+        });
+    }
+
+    @Override
+    public void request(int count) {
+        onLoop(() -> {
+            wanted = (int) Math.min(Integer.MAX_VALUE, (long) wanted + count);
+            deliver();
+        });
+    }
+
+    @Override
+    public void sendHeaders(Metadata metadata) {
+        onLoop(() -> {
+            if (!closed && !headSent) {
+                headSent = true;
+                context.write(new DefaultHttp2HeadersFrame(GrpcHeaders.head(metadata, mayCompress ? "gzip" : null)));
+            }
+        });
+    }
+
+    @Override
+    public void sendMessage(A message) {
+        onLoop(() -> {
+            if (closed) {
+                return;
+            }
+            ByteBuf frame;
+            try {
+                frame = Codec.frame(getMethodDescriptor(), message, context.alloc(), mayCompress);
+            } catch (RuntimeException e) {
+                LOG.error(
+                        "an answer of {} could not be made",
+                        getMethodDescriptor().getFullMethodName(),
+                        e);
+                refuse(Status.INTERNAL.withDescription("the answer could not be made, see the server's log"));
+                return;
+            }
+            context.writeAndFlush(new DefaultHttp2DataFrame(frame));
+        });
+    }
+
+    @Override
+    public void close(Status status, Metadata trailers) {
+        onLoop(() -> {
+            if (end()) {
+                writeEnd(status, trailers).addListener(written -> {
+                    if (written.isSuccess()) {
+                        tell(Listener::onComplete);
+                    } else {
+                        cancelled = true;
+                        tell(Listener::onCancel);
+                    }
+                });
+            }
+        });
+    }
+
+    /** From here on nothing is taken or sent; false if it was so before. */
+    private boolean end() {
+        if (closed) {
+            return false;
+        }
+        closed = true;
+        onWritable = null;
+        received.clear();
+        memory.giveBack();
+        Future<?> timer = deadline;
+        if (timer != null) {
+            timer.cancel(false);
+        }
+        context.channel().config().setAutoRead(true);
+        return true;
+    }
+
+    private ChannelFuture writeEnd(Status status, Metadata trailers) {
+        ChannelFuture written =
+                context.write(new DefaultHttp2HeadersFrame(GrpcHeaders.trailers(status, trailers, !headSent), true));
+        if (!inputEnded) {
+            // The client need not send the rest.
+            context.write(new DefaultHttp2ResetFrame(Http2Error.NO_ERROR));
+        }
+        context.flush();
+        return written;
+    }
+
+    private void onLoop(Runnable action) {
+        if (loop().inEventLoop()) {
+            action.run();
+        } else {
+            loop().execute(action);
+        }
+    }
+
+    @Override
+    public boolean isReady() {
+        return isWritable();
+    }
+
+    @Override
+    public boolean isCancelled() {
+        return cancelled;
+    }
+
+    @Override
+    public void setMessageCompression(boolean enabled) {
+        onLoop(() -> mayCompress = enabled && request.compressed());
+    }
+
+    @Override
+    public Attributes getAttributes() {
+        return attributes;
+    }
+
+    @Override
+    public @Nullable String getAuthority() {
+        return request.authority();
+    }
+
+    @Override
+    public MethodDescriptor<Q, A> getMethodDescriptor() {
+        return definition.getMethodDescriptor();
+    }
+
+    @Override
+    public EventExecutor loop() {
+        return context.executor();
+    }
+
+    @Override
+    public long arrivalNanos() {
+        return arrivalNanos;
+    }
+
+    @Override
+    public @Nullable Long timeoutNanos() {
+        return request.timeoutNanos();
+    }
+
+    @Override
+    public boolean isWritable() {
+        return context.channel().isWritable();
+    }
+
+    @Override
+    public void onWritable(Runnable action) {
+        onLoop(() -> onWritable = action);
+    }
+
+    @Override
+    public void cutOff() {
+        onLoop(() -> {
+            context.writeAndFlush(new DefaultHttp2ResetFrame(Http2Error.ENHANCE_YOUR_CALM));
+            gone();
+        });
+    }
+}

@@ -1,0 +1,93 @@
+package dev.apus.server.grpc;
+
+import io.grpc.ManagedChannel;
+import io.grpc.ServerInterceptor;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.netty.NettyChannelBuilder;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
+import io.netty.handler.codec.http2.Http2MultiplexHandler;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** The bridge alone behind Netty's HTTP/2, with services of a test and grpc-java's client. */
+final class BridgeFixture implements AutoCloseable {
+    static final int MOST_BYTES = 100_000;
+
+    private final MultiThreadIoEventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
+    private final ExecutorService workers = Executors.newVirtualThreadPerTaskExecutor();
+    /** Bytes of messages that calls hold. */
+    final AtomicLong held = new AtomicLong();
+
+    private final Channel listening;
+    final ManagedChannel channel;
+
+    BridgeFixture(ServerServiceDefinition service) {
+        this(service, List.of(), new GrpcServer.Limits(MOST_BYTES, Duration.ofSeconds(30), Duration.ofSeconds(30)));
+    }
+
+    BridgeFixture(ServerServiceDefinition service, List<ServerInterceptor> interceptors, GrpcServer.Limits limits) {
+        GrpcServer server = new GrpcServer(List.of(service), interceptors, limits, this::memory, workers);
+        listening = new ServerBootstrap()
+                .group(loops)
+                .channel(NioServerSocketChannel.class)
+                .childHandler(new ChannelInitializer<>() {
+                    @Override
+                    protected void initChannel(Channel connection) {
+                        connection
+                                .pipeline()
+                                .addLast(
+                                        Http2FrameCodecBuilder.forServer().build(),
+                                        new Http2MultiplexHandler(new ChannelInitializer<>() {
+                                            @Override
+                                            protected void initChannel(Channel stream) {
+                                                stream.pipeline().addLast(server.newStream());
+                                            }
+                                        }));
+                    }
+                })
+                .bind(InetAddress.getLoopbackAddress(), 0)
+                .syncUninterruptibly()
+                .channel();
+        channel = client().build();
+    }
+
+    private GrpcMemory memory() {
+        AtomicLong mine = new AtomicLong();
+        return new GrpcMemory(
+                bytes -> {
+                    held.addAndGet(bytes);
+                    mine.addAndGet(bytes);
+                    return true;
+                },
+                () -> held.addAndGet(-mine.getAndSet(0)));
+    }
+
+    NettyChannelBuilder client() {
+        return NettyChannelBuilder.forAddress((InetSocketAddress) listening.localAddress())
+                .usePlaintext();
+    }
+
+    RawStream raw() {
+        return new RawStream((InetSocketAddress) listening.localAddress());
+    }
+
+    @Override
+    public void close() {
+        channel.shutdownNow();
+        listening.close().syncUninterruptibly();
+        loops.shutdownGracefully(0, 2, TimeUnit.SECONDS).syncUninterruptibly();
+        workers.shutdownNow();
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.apus.server.grpc;
+
+import org.jspecify.annotations.NullMarked;
