@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -123,7 +124,7 @@ class TokenRulesTest {
         for (int length = 2; length < tokens.length; length++) {
             rules.read(tokens, 2, length, null);
             long[] forced = rules.forced();
-            ids.add(forced == null ? -1 : (int) java.util.BitSet.valueOf(forced).nextSetBit(0));
+            ids.add(forced == null ? -1 : BitSet.valueOf(forced).nextSetBit(0));
         }
         ids.add(-2);
         return ids;

@@ -157,7 +157,8 @@ final class SpecReader {
         if (!ids.isEmpty() && logprobs > 0) {
             throw ApiException.invalid(
                     "logprob_token_ids",
-                    "'logprob_token_ids' takes the place of the " + logprobs + " likeliest tokens, ask for one of the two");
+                    "'logprob_token_ids' takes the place of the " + logprobs
+                            + " likeliest tokens, ask for one of the two");
         }
         return ids;
     }

@@ -60,8 +60,7 @@ class SamplingParametersTest {
     @Test
     void badWordsBecomeTokens() throws Exception {
         Request request = submitted("/v1/completions", "\"prompt\":\"ab\",\"bad_words\":[\"no\",\" x\"]");
-        assertThat(request.params().badWords())
-                .containsExactly(List.of((int) 'n', (int) 'o'), List.of((int) 'x'));
+        assertThat(request.params().badWords()).containsExactly(List.of((int) 'n', (int) 'o'), List.of((int) 'x'));
         assertThat(submitted("/v1/completions", "\"prompt\":\"ab\",\"bad_words\":\"no\"")
                         .params()
                         .badWords())
@@ -71,13 +70,12 @@ class SamplingParametersTest {
     @Test
     void aBudgetOfThoughtsKnowsWhetherThePromptOpensOne() throws Exception {
         String parameters = "],\"thinking_token_budget\":5";
-        Request before = submitted(
-                "/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"ab\"}" + parameters);
+        Request before =
+                submitted("/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"ab\"}" + parameters);
         ThinkingBudget budget = Objects.requireNonNull(before.params().thinkingBudget());
         assertThat(budget.tokens()).isEqualTo(5);
         assertThat(budget.within()).isFalse();
-        assertThat(budget.end())
-                .isEqualTo("</think>".chars().boxed().toList());
+        assertThat(budget.end()).isEqualTo("</think>".chars().boxed().toList());
         Request within = submitted(
                 "/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"ab<think>\"}" + parameters);
         assertThat(Objects.requireNonNull(within.params().thinkingBudget()).within())
