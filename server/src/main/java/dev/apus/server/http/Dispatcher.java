@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
 /** What all connections share: finds an exchange's route, runs its handler on a virtual thread, accounts for bodies. Thread-safe. */
 final class Dispatcher {
     private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
-    private static final String CORS_METHODS = "GET, POST, OPTIONS";
+    private static final String CORS_METHODS = "GET, POST, DELETE, OPTIONS";
     /** All: OpenAI's clients send headers of their own from a page; the asterisk alone would leave out the first. */
     private static final String CORS_HEADERS = "authorization, *";
 
@@ -140,7 +140,7 @@ final class Dispatcher {
                 exchange.route(route.path());
                 if (route.answers(exchange.method().name())) {
                     access.check(exchange, route.needs());
-                    checkContent(exchange);
+                    checkContent(route, exchange);
                     enter(route, exchange);
                     return route;
                 }
@@ -230,12 +230,13 @@ final class Dispatcher {
     }
 
     /** A form or plain text could be sent by any web page without asking, so only JSON is taken. */
-    private static void checkContent(Exchange exchange) {
-        if (!exchange.method().equals(HttpMethod.POST)) {
-            return;
-        }
+    private static void checkContent(Route route, Exchange exchange) {
         HttpHeaders headers = exchange.headers();
         String type = headers.get(HttpHeaderNames.CONTENT_TYPE, "");
+        boolean command = type.isEmpty() && !route.takesBody();
+        if (command || !exchange.method().equals(HttpMethod.POST)) {
+            return;
+        }
         String media = type.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);
         if (!media.equals("application/json")) {
             throw new ApiException(

@@ -99,6 +99,8 @@ public final class HttpServer implements AutoCloseable {
         routes.addAll(new GenerationRoutes(model, options.api(), json, encoder, generator).routes());
         ChatPrompts chats = new ChatPrompts(model, json, options.api());
         SpecReader specs = new SpecReader(model, options.api());
+        ResponseStore responses = new ResponseStore(ResponseStore.Limits.usual(), System::nanoTime);
+        routes.addAll(new ResponsesRoutes(model, json, encoder, specs, chats, generator, responses).routes());
         routes.addAll(new MessagesRoutes(model, json, encoder, specs, chats, generator).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
         Access access = new Access(
