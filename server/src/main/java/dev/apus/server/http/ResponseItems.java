@@ -58,7 +58,8 @@ record ResponseItems(List<Map<String, String>> messages, List<StoredResponse.Ite
             }
             default ->
                 throw ApiException.unsupported(
-                        path, "'" + path + "' is of type " + Fields.describe(item.get("type")) + ", only messages are taken");
+                        path,
+                        "'" + path + "' is of type " + Fields.describe(item.get("type")) + ", only messages are taken");
         }
     }
 
@@ -114,7 +115,8 @@ record ResponseItems(List<Map<String, String>> messages, List<StoredResponse.Ite
         out.raw("\"role\":\"").raw(role).raw("\",\"content\":[");
         boolean assistant = role.equals("assistant");
         for (int i = 0; i < texts.size(); i++) {
-            out.raw(i > 0 ? "," : "").raw(assistant ? "{\"type\":\"output_text\",\"text\":" : "{\"type\":\"input_text\",\"text\":");
+            out.raw(i > 0 ? "," : "")
+                    .raw(assistant ? "{\"type\":\"output_text\",\"text\":" : "{\"type\":\"input_text\",\"text\":");
             out.string(texts.get(i)).raw(assistant ? ",\"annotations\":[],\"logprobs\":[]}" : "}");
         }
         items.add(new StoredResponse.Item(id, out.raw("]}").toBytes()));
@@ -129,7 +131,8 @@ record ResponseItems(List<Map<String, String>> messages, List<StoredResponse.Ite
      *
      * @param instructions the first of them, or null
      */
-    static List<Map<String, String>> forTemplate(@Nullable String instructions, List<Map<String, String>> conversation) {
+    static List<Map<String, String>> forTemplate(
+            @Nullable String instructions, List<Map<String, String>> conversation) {
         List<String> system = new ArrayList<>();
         if (instructions != null) {
             system.add(instructions);

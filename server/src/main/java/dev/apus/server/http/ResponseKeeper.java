@@ -83,7 +83,8 @@ final class ResponseKeeper implements Consumer<ResponsesRenderer.Snapshot> {
     }
 
     private @Nullable ResponseTurn turn(ResponsesRenderer.Snapshot snapshot) {
-        if (!stores || !(snapshot.status().equals("completed") || snapshot.status().equals("incomplete"))) {
+        if (!stores
+                || !(snapshot.status().equals("completed") || snapshot.status().equals("incomplete"))) {
             return null;
         }
         List<Map<String, String>> messages = new ArrayList<>(input.messages());

@@ -185,8 +185,7 @@ final class ResponseStore {
     /** Of the fullest shelf that has one that has ended; false if all run. */
     private boolean dropOne() {
         for (Map.Entry<String, Shelf> shelf : shelves.entrySet().stream()
-                .sorted(Comparator.comparingLong(
-                        (Map.Entry<String, Shelf> each) -> -each.getValue().bytes))
+                .sorted(Comparator.comparingLong((Map.Entry<String, Shelf> each) -> -each.getValue().bytes))
                 .toList()) {
             Iterator<Entry> entries = shelf.getValue().entries.values().iterator();
             while (entries.hasNext()) {

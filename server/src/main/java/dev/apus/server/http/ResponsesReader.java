@@ -65,13 +65,15 @@ final class ResponsesReader {
         boolean store = fields.bool("store", true);
         boolean background = fields.bool("background", false);
         if (background && !store) {
-            throw ApiException.invalid("background", "'background' needs 'store' to be true: the answer is asked for later");
+            throw ApiException.invalid(
+                    "background", "'background' needs 'store' to be true: the answer is asked for later");
         }
         Map<String, @Nullable Object> variables = new HashMap<>();
         Fields reasoning = fields.object("reasoning");
         String effort = reasoning == null ? null : reasoning.string("effort");
         ChatPrompts.addEffort("reasoning.effort", effort, variables);
-        if (reasoning != null && (reasoning.string("summary") != null || reasoning.string("generate_summary") != null)) {
+        if (reasoning != null
+                && (reasoning.string("summary") != null || reasoning.string("generate_summary") != null)) {
             // Thoughts are sent as they are.
             reasoning.idle("summary");
         }
@@ -108,11 +110,13 @@ final class ResponsesReader {
         for (String include : fields.strings("include", MOST_METADATA)) {
             if (include.equals("reasoning.encrypted_content")) {
                 throw ApiException.unsupported(
-                        "include", "'include' of \"reasoning.encrypted_content\" is not supported: thoughts are sent as text");
+                        "include",
+                        "'include' of \"reasoning.encrypted_content\" is not supported: thoughts are sent as text");
             }
             logprobs |= include.equals(LOGPROBS);
             if (!include.equals(LOGPROBS) && !EMPTY_INCLUDES.contains(include)) {
-                throw ApiException.invalid("include", "'include' names something unknown, \"" + LOGPROBS + "\" is known");
+                throw ApiException.invalid(
+                        "include", "'include' names something unknown, \"" + LOGPROBS + "\" is known");
             }
         }
         return logprobs;
@@ -146,7 +150,8 @@ final class ResponsesReader {
         out.raw(",\"safety_identifier\":").stringOrNull(fields.string("safety_identifier"));
         out.raw(",\"service_tier\":\"default\",\"store\":").raw(Boolean.toString(store));
         out.raw(",\"temperature\":").raw(Double.toString(spec.sampling().temperature()));
-        out.raw(",\"text\":{\"format\":{\"type\":\"text\"}},\"tool_choice\":\"auto\",\"tools\":[],\"top_logprobs\":").number(top);
+        out.raw(",\"text\":{\"format\":{\"type\":\"text\"}},\"tool_choice\":\"auto\",\"tools\":[],\"top_logprobs\":")
+                .number(top);
         out.raw(",\"top_p\":").raw(Double.toString(spec.sampling().topP()));
         out.raw(",\"truncation\":").string(truncate ? "auto" : "disabled");
         return out.raw(",\"user\":").stringOrNull(fields.string("user")).toBytes();
@@ -160,7 +165,9 @@ final class ResponsesReader {
         Fields.checkSize("metadata", metadata.size(), MOST_METADATA);
         JsonOut out = new JsonOut().raw("{");
         metadata.forEachEntry((name, value) -> {
-            if (name.length() > MOST_KEY || !value.isString() || value.stringValue().length() > MOST_VALUE) {
+            if (name.length() > MOST_KEY
+                    || !value.isString()
+                    || value.stringValue().length() > MOST_VALUE) {
                 throw ApiException.invalid(
                         "metadata",
                         "'metadata' must have keys of at most " + MOST_KEY + " characters and strings of at most "

@@ -166,7 +166,11 @@ final class ResponsesRenderer implements Renderer {
         if (error == null) {
             out.raw("null");
         } else {
-            out.raw("{\"code\":\"").raw(errorCode(error)).raw("\",\"message\":").string(error.text()).raw("}");
+            out.raw("{\"code\":\"")
+                    .raw(errorCode(error))
+                    .raw("\",\"message\":")
+                    .string(error.text())
+                    .raw("}");
         }
         out.raw(",\"incomplete_details\":");
         out.raw(status.equals("incomplete") ? "{\"reason\":\"max_output_tokens\"}" : "null");
@@ -190,6 +194,8 @@ final class ResponsesRenderer implements Renderer {
         out.raw("{\"input_tokens\":").number(prompt).raw(",\"input_tokens_details\":{\"cached_tokens\":");
         out.number(choice.cachedTokens()).raw("},\"output_tokens\":").number(choice.completionTokens());
         out.raw(",\"output_tokens_details\":{\"reasoning_tokens\":").number(choice.reasoningTokens());
-        out.raw("},\"total_tokens\":").number((long) prompt + choice.completionTokens()).raw("}");
+        out.raw("},\"total_tokens\":")
+                .number((long) prompt + choice.completionTokens())
+                .raw("}");
     }
 }

@@ -103,7 +103,8 @@ final class ResponsesRoutes {
         if (turn == null) {
             throw ApiException.invalid(
                     "previous_response_id",
-                    "the response in 'previous_response_id' is " + previous.state().status()
+                    "the response in 'previous_response_id' is "
+                            + previous.state().status()
                             + ", only one that is completed or incomplete can be gone on with");
         }
         return turn;
@@ -128,18 +129,23 @@ final class ResponsesRoutes {
                     "the events of this response are not kept: only those of one that was made with 'background' and"
                             + " 'stream', unless there was no room; get it without 'stream'");
         }
-        new LogFollower(exchange, log, (int) number(query, "starting_after", -1, -1, Integer.MAX_VALUE - 1) + 1).start();
+        new LogFollower(exchange, log, (int) number(query, "starting_after", -1, -1, Integer.MAX_VALUE - 1) + 1)
+                .start();
     }
 
+    // What is told when the response has ended cannot fail: an exchange that is over takes no answer.
+    @SuppressWarnings("FutureReturnValueIgnored")
     private void cancel(Exchange exchange) {
         String rest = rest(exchange);
         if (!rest.endsWith(CANCEL)) {
-            throw new ApiException(404, "there is nothing to POST to but " + PATH + "/{id}/cancel", null, "not_found", 0);
+            throw new ApiException(
+                    404, "there is nothing to POST to but " + PATH + "/{id}/cancel", null, "not_found", 0);
         }
         StoredResponse response = find(exchange, without(rest, CANCEL));
         if (!response.isBackground()) {
             throw ApiException.invalid(
-                    "response_id", "only a response that was made with 'background' can be cancelled; close the connection");
+                    "response_id",
+                    "only a response that was made with 'background' can be cancelled; close the connection");
         }
         response.cancel();
         response.ended().thenAccept(state -> exchange.respondJson(200, state.json()));
@@ -151,7 +157,10 @@ final class ResponsesRoutes {
         response.cancel();
         exchange.respondJson(
                 200,
-                new JsonOut().raw("{\"id\":\"").raw(response.id()).raw("\",\"object\":\"response\",\"deleted\":true}")
+                new JsonOut()
+                        .raw("{\"id\":\"")
+                        .raw(response.id())
+                        .raw("\",\"object\":\"response\",\"deleted\":true}")
                         .toBytes());
     }
 
@@ -178,8 +187,10 @@ final class ResponsesRoutes {
         for (int i = 0; i < page.size(); i++) {
             out.raw(i > 0 ? "," : "").raw(page.get(i).json());
         }
-        out.raw("],\"first_id\":").stringOrNull(page.isEmpty() ? null : page.getFirst().id());
-        out.raw(",\"last_id\":").stringOrNull(page.isEmpty() ? null : page.getLast().id());
+        out.raw("],\"first_id\":")
+                .stringOrNull(page.isEmpty() ? null : page.getFirst().id());
+        out.raw(",\"last_id\":")
+                .stringOrNull(page.isEmpty() ? null : page.getLast().id());
         out.raw(",\"has_more\":").raw(Boolean.toString(from + page.size() < items.size()));
         exchange.respondJson(200, out.raw("}").toBytes());
     }

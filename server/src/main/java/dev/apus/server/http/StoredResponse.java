@@ -23,7 +23,7 @@ final class StoredResponse {
     }
 
     /** The objects around the bytes. */
-    private static final int OVERHEAD = 512;
+    private static final long OVERHEAD = 512;
 
     private final String id;
     private final String tenant;

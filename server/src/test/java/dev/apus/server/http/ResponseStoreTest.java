@@ -18,12 +18,14 @@ class ResponseStoreTest {
     @Test
     void forgetsWhatWasAskedForLeastRecently() {
         ResponseStore store = store(3, 1 << 20);
-        assertThat(List.of("a", "b", "c")).allSatisfy(id -> assertThat(store.put(ended("t", id, 10))).isTrue());
+        assertThat(List.of("a", "b", "c"))
+                .allSatisfy(id -> assertThat(store.put(ended("t", id, 10))).isTrue());
         assertThat(store.get("t", "a")).isNotNull();
         store.put(ended("t", "d", 10));
 
         assertThat(store.get("t", "b")).isNull();
-        assertThat(List.of("a", "c", "d")).allSatisfy(id -> assertThat(store.get("t", id)).isNotNull());
+        assertThat(List.of("a", "c", "d"))
+                .allSatisfy(id -> assertThat(store.get("t", id)).isNotNull());
     }
 
     @Test
@@ -78,7 +80,8 @@ class ResponseStoreTest {
     void aGrowingLogThatHasNoRoomIsDropped() {
         ResponseStore store = store(100, 20_000);
         ResponseLog log = new ResponseLog();
-        ResponseKeeper keeper = new ResponseKeeper(store, "a", "t", new ResponseItems(List.of(), List.of()), null, true);
+        ResponseKeeper keeper =
+                new ResponseKeeper(store, "a", "t", new ResponseItems(List.of(), List.of()), null, true);
         StoredResponse response = keeper.begin(new byte[10], log);
         byte[] event = ("data: " + "x".repeat(990) + "\n\n").getBytes(StandardCharsets.US_ASCII);
         for (int i = 0; i < 40; i++) {
@@ -99,9 +102,8 @@ class ResponseStoreTest {
         for (int round = 0; round < 20; round++) {
             List<StoredResponse> kept = new ArrayList<>();
             for (int i = 0; i < 40; i++) {
-                StoredResponse before = kept.isEmpty() || random.nextInt(4) == 0
-                        ? null
-                        : kept.get(random.nextInt(kept.size()));
+                StoredResponse before =
+                        kept.isEmpty() || random.nextInt(4) == 0 ? null : kept.get(random.nextInt(kept.size()));
                 ResponseTurn turn = new ResponseTurn(
                         before == null ? null : before.state().turn(),
                         List.of(ResponseItems.message("user", "x".repeat(random.nextInt(50)))));

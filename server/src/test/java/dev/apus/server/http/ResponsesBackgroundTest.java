@@ -30,8 +30,7 @@ class ResponsesBackgroundTest {
     private final JsonMapper json = new JsonMapper();
 
     private static ApiKey key(String secret, String tenant) {
-        return ApiKey.ofSecret(
-                secret, new Principal(tenant, tenant, Set.of(Role.INFERENCE), Set.of(), Terms.USUAL));
+        return ApiKey.ofSecret(secret, new Principal(tenant, tenant, Set.of(Role.INFERENCE), Set.of(), Terms.USUAL));
     }
 
     @AfterEach
@@ -94,7 +93,8 @@ class ResponsesBackgroundTest {
             work = fixture.engine.next();
             work.emit("one ");
             String seen = client.readUntil("\"delta\":\"one \",\"logprobs\":[]}\n\n");
-            assertThat(seen).contains("event: response.created", "event: response.queued", "event: response.in_progress");
+            assertThat(seen)
+                    .contains("event: response.created", "event: response.queued", "event: response.in_progress");
             id = seen.replaceFirst("(?s).*?\"id\":\"(resp_\\w+)\".*", "$1");
         }
         // The client has gone; the response has not.
@@ -177,10 +177,12 @@ class ResponsesBackgroundTest {
         try (ServerFixture guarded = new ServerFixture(options -> options.security(keys))) {
             String mine = "Authorization: Bearer " + MINE;
             String theirs = "Authorization: Bearer " + THEIRS;
-            String created = guarded.connectAndAnswer(RawClient.post(PATH, "{\"input\":\"a\",\"background\":true}", mine));
+            String created =
+                    guarded.connectAndAnswer(RawClient.post(PATH, "{\"input\":\"a\",\"background\":true}", mine));
             String id = created.replaceFirst("(?s).*?\"id\":\"(resp_\\w+)\".*", "$1");
 
-            assertThat(guarded.connectAndAnswer(RawClient.get(PATH + "/" + id, mine))).contains(" 200 ");
+            assertThat(guarded.connectAndAnswer(RawClient.get(PATH + "/" + id, mine)))
+                    .contains(" 200 ");
             for (String other : List.of(
                     RawClient.get(PATH + "/" + id, theirs),
                     RawClient.get(PATH + "/" + id + "/input_items", theirs),
@@ -188,8 +190,8 @@ class ResponsesBackgroundTest {
                     "DELETE " + PATH + "/" + id + " HTTP/1.1\r\nHost: localhost\r\n" + theirs + "\r\n\r\n")) {
                 assertThat(guarded.connectAndAnswer(other)).contains(" 404 ");
             }
-            assertThat(guarded.connectAndAnswer(RawClient.post(
-                            PATH, "{\"input\":\"a\",\"previous_response_id\":\"" + id + "\"}", theirs)))
+            assertThat(guarded.connectAndAnswer(
+                            RawClient.post(PATH, "{\"input\":\"a\",\"previous_response_id\":\"" + id + "\"}", theirs)))
                     .contains(" 400 ", "previous_response_not_found");
             assertThat(guarded.engine.aborted()).isEmpty();
         }

@@ -51,14 +51,20 @@ class ResponsesJavaClientTest {
     @Test
     void holdsAConversation() {
         Response first = client.responses()
-                .create(ask("How are you?").maxOutputTokens(7).instructions("be brief").build())
+                .create(ask("How are you?")
+                        .maxOutputTokens(7)
+                        .instructions("be brief")
+                        .build())
                 .validate();
         assertThat(text(first)).isEqualTo("How are");
         assertThat(first.status()).hasValue(ResponseStatus.INCOMPLETE);
         assertThat(first.usage().orElseThrow().inputTokens()).isEqualTo(12);
 
         Response second = client.responses()
-                .create(ask("Grüße, 你好").maxOutputTokens(9).previousResponseId(first.id()).build())
+                .create(ask("Grüße, 你好")
+                        .maxOutputTokens(9)
+                        .previousResponseId(first.id())
+                        .build())
                 .validate();
         assertThat(text(second)).isEqualTo("Grüße, 你好");
         assertThat(second.previousResponseId()).hasValue(first.id());
@@ -98,7 +104,8 @@ class ResponsesJavaClientTest {
 
     @Test
     void cancelsWhatRunsInTheBackground() throws Exception {
-        Response queued = slow.responses().create(ask("a").background(true).build()).validate();
+        Response queued =
+                slow.responses().create(ask("a").background(true).build()).validate();
         assertThat(queued.status()).hasValue(ResponseStatus.QUEUED);
         ManualEngine.Work work = engine.next();
 

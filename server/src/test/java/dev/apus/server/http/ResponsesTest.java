@@ -10,6 +10,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -109,7 +110,9 @@ class ResponsesTest {
             assertThat(response.get("completed_at").isNumber()).isTrue();
             assertThat(response.get("incomplete_details").isNull()).isTrue();
             assertThat(text(response)).isEqualTo("ok");
-            assertThat(stream(other, "{\"input\":\"a\",\"stream\":true}").getLast().name())
+            assertThat(stream(other, "{\"input\":\"a\",\"stream\":true}")
+                            .getLast()
+                            .name())
                     .isEqualTo("response.completed");
         }
     }
@@ -120,8 +123,8 @@ class ResponsesTest {
             answer.tokens("<think>hm, hm</think>yes".chars().toArray());
             answer.finish(FinishReason.LENGTH, -1);
         });
-        try (ApiServer other = new ApiServer(
-                new CharTokenizer(), thinks, options -> options.api(new ApiOptions("qwen3", false)))) {
+        try (ApiServer other =
+                new ApiServer(new CharTokenizer(), thinks, options -> options.api(new ApiOptions("qwen3", false)))) {
             JsonNode output = other.ask(PATH, "{\"input\":\"a\"}").get("output");
             assertThat(output.at("/0/type").asString()).isEqualTo("reasoning");
             assertThat(output.at("/0/content/0/text").asString()).isEqualTo("hm, hm");
@@ -156,7 +159,8 @@ class ResponsesTest {
                 .isEqualTo(second.get("id").asString());
 
         // Others hold what came before.
-        assertThat(send("DELETE", "/" + first.get("id").asString()).statusCode()).isEqualTo(200);
+        assertThat(send("DELETE", "/" + first.get("id").asString()).statusCode())
+                .isEqualTo(200);
         assertThat(text(server.ask(PATH, next(second, "ef", 8)))).isEqualTo("u:ab|a:s");
         assertThat(server.post(PATH, next(first, "x", 3)).body()).contains("previous_response_not_found");
     }
@@ -168,13 +172,14 @@ class ResponsesTest {
 
     @Test
     void readsItems() throws Exception {
-        String items = "[{\"role\":\"developer\",\"content\":\"x\"},{\"type\":\"message\",\"role\":\"user\",\"content\":["
-                + "{\"type\":\"input_text\",\"text\":\"a\"},{\"type\":\"input_text\",\"text\":\"b\"}]},"
-                + "{\"type\":\"reasoning\",\"summary\":[]},"
-                + "{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"c\"}]},"
-                + "{\"role\":\"user\",\"content\":\"d\"}]";
-        JsonNode response = server.ask(
-                PATH, "{\"input\":" + items + ",\"instructions\":\"i\",\"max_output_tokens\":18}");
+        String items =
+                "[{\"role\":\"developer\",\"content\":\"x\"},{\"type\":\"message\",\"role\":\"user\",\"content\":["
+                        + "{\"type\":\"input_text\",\"text\":\"a\"},{\"type\":\"input_text\",\"text\":\"b\"}]},"
+                        + "{\"type\":\"reasoning\",\"summary\":[]},"
+                        + "{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"c\"}]},"
+                        + "{\"role\":\"user\",\"content\":\"d\"}]";
+        JsonNode response =
+                server.ask(PATH, "{\"input\":" + items + ",\"instructions\":\"i\",\"max_output_tokens\":18}");
         assertThat(text(response)).isEqualTo("s:i\nx|u:a\nb|a:c|u:");
 
         String id = response.get("id").asString();
@@ -188,7 +193,9 @@ class ResponsesTest {
                 + listed.get("last_id").asString());
         assertThat(rest.get("data")).hasSize(1);
         assertThat(rest.get("has_more").asBoolean()).isFalse();
-        assertThat(server.get(PATH + "/" + id + "/input_items").at("/data/0/content/0/text").asString())
+        assertThat(server.get(PATH + "/" + id + "/input_items")
+                        .at("/data/0/content/0/text")
+                        .asString())
                 .isEqualTo("d");
     }
 
@@ -196,7 +203,8 @@ class ResponsesTest {
     void leavesOutTheOldestMessagesIfAsked() throws Exception {
         String long1 = "x".repeat(3000);
         String items = "[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"" + long1
-                + "\"},{\"role\":\"assistant\",\"content\":\"" + long1 + "\"},{\"role\":\"user\",\"content\":\"last\"}]";
+                + "\"},{\"role\":\"assistant\",\"content\":\"" + long1
+                + "\"},{\"role\":\"user\",\"content\":\"last\"}]";
         HttpResponse<String> whole = server.post(PATH, "{\"input\":" + items + ",\"max_output_tokens\":9}");
         assertThat(whole.statusCode()).isEqualTo(400);
         assertThat(whole.body()).contains("context_length_exceeded");
@@ -208,7 +216,8 @@ class ResponsesTest {
 
     @Test
     void tellsLogprobs() throws Exception {
-        String body = "{\"input\":\"ab\",\"max_output_tokens\":2,\"top_logprobs\":2,\"include\":[\"message.output_text.logprobs\"]";
+        String body =
+                "{\"input\":\"ab\",\"max_output_tokens\":2,\"top_logprobs\":2,\"include\":[\"message.output_text.logprobs\"]";
         JsonNode part = server.ask(PATH, body + "}").at("/output/0/content/0");
         assertThat(part.get("logprobs")).hasSize(2);
         assertThat(part.at("/logprobs/0/token").asString()).isEqualTo("u");
@@ -226,7 +235,9 @@ class ResponsesTest {
 
     @Test
     void keepsUnlessToldNotTo() throws Exception {
-        String kept = server.ask(PATH, "{\"input\":\"a\",\"max_output_tokens\":1}").get("id").asString();
+        String kept = server.ask(PATH, "{\"input\":\"a\",\"max_output_tokens\":1}")
+                .get("id")
+                .asString();
         String unkept = server.ask(PATH, "{\"input\":\"a\",\"max_output_tokens\":1,\"store\":false}")
                 .get("id")
                 .asString();
@@ -257,7 +268,9 @@ class ResponsesTest {
 
     @Test
     void refusesWrongQueries() throws Exception {
-        String id = server.ask(PATH, "{\"input\":\"a\",\"max_output_tokens\":1}").get("id").asString();
+        String id = server.ask(PATH, "{\"input\":\"a\",\"max_output_tokens\":1}")
+                .get("id")
+                .asString();
         for (String query : List.of("limit=0", "limit=x", "limit=101", "order=up")) {
             assertThat(send("GET", "/" + id + "/input_items?" + query).statusCode())
                     .as(query)
@@ -316,25 +329,35 @@ class ResponsesTest {
 
     @Test
     void failuresAreTold() throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
         ScriptedEngine fails = new ScriptedEngine(answer -> {
             if (answer.request().prompt().length > 1) {
-                answer.tokens('a');
+                begun.await();
             }
             answer.fail("the device is lost", false);
         });
         try (ApiServer other = new ApiServer(new CharTokenizer(), fails)) {
             assertThat(other.post(PATH, "{\"input\":\"a\"}").statusCode()).isEqualTo(500);
 
-            List<Event> events = stream(other, "{\"input\":\"ab\",\"stream\":true}");
-            assertThat(events.getFirst().name()).isEqualTo("response.created");
-            JsonNode failed = events.getLast().data();
+            JsonNode failed;
+            try (RawClient client = other.connect()) {
+                client.send("POST " + PATH + " HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                        + "Content-Length: 28\r\n\r\n{\"input\":\"ab\",\"stream\":true}");
+                assertThat(client.readUntil("}}\n\n")).contains("event: response.created");
+                begun.countDown();
+                String rest = client.readAll();
+                List<Event> events = NamedEvents.parse(rest.substring(rest.indexOf("event: response.failed")));
+                assertThat(events).hasSize(1);
+                failed = events.getFirst().data();
+            }
             assertThat(failed.get("type").asString()).isEqualTo("response.failed");
             assertThat(failed.at("/response/status").asString()).isEqualTo("failed");
             assertThat(failed.at("/response/error/code").asString()).isEqualTo("server_error");
             assertThat(failed.at("/response/error/message").asString()).contains("the device is lost");
         }
         engine.full = true;
-        assertThat(server.post(PATH, "{\"input\":\"a\",\"stream\":true}").statusCode()).isEqualTo(429);
+        assertThat(server.post(PATH, "{\"input\":\"a\",\"stream\":true}").statusCode())
+                .isEqualTo(429);
         HttpResponse<String> background = server.post(PATH, "{\"input\":\"a\",\"background\":true}");
         assertThat(background.statusCode()).isEqualTo(429);
         assertThat(background.headers().firstValue("retry-after")).hasValue("3");
