@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.auth.KeyStore;
+import dev.apus.server.auth.SecurityOptions;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -70,10 +71,9 @@ public final class HttpServer implements AutoCloseable {
     private final KeyStore keys;
     private final InFlight inFlight = new InFlight();
     private final Dispatcher dispatcher;
-    private final Protocols protocols;
-    private final AtomicInteger connections = new AtomicInteger();
     private final ChannelGroup open;
     private final Channel listening;
+    private final @Nullable Channel administering;
 
     private HttpServer(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
         this.options = options;
@@ -97,13 +97,34 @@ public final class HttpServer implements AutoCloseable {
         List<Route> routes = new ArrayList<>();
         Generator generator = new Generator(model, options, metrics, workers, pumps);
         routes.addAll(new GenerationRoutes(model, options.api(), json, encoder, generator).routes());
-        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
-        Access access = new Access(
-                keys::ring, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
-        dispatcher = new Dispatcher(options, routes, access, metrics, inFlight, workers);
-        protocols = new Protocols(dispatcher, grpc);
-        listening = bind(epoll);
+        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api()).routes());
+        List<Route> admin = new AdminRoutes(model, options, json, inFlight).routes();
+        SecurityOptions.Address adminAddress = options.security().admin();
+        if (adminAddress == null) {
+            routes.addAll(admin);
+        }
+        MemoryBudget memory = new MemoryBudget(options.maxBufferedBytes());
+        Access access = access(model, options.host());
+        dispatcher = new Dispatcher(options, options.host(), memory, routes, access, metrics, inFlight, workers);
+        Connections ordinary = new Connections(new Protocols(dispatcher, grpc), options.maxConnections());
+        Channel first = bind(epoll, options.host(), options.port(), ordinary, null);
+        if (adminAddress != null) {
+            List<Route> all = new ArrayList<>(admin);
+            routes.stream().filter(Route::watches).forEach(all::add);
+            String host = adminAddress.host();
+            Dispatcher orders =
+                    new Dispatcher(options, host, memory, all, access(model, host), metrics, inFlight, workers);
+            Connections few = new Connections(new Protocols(orders, null), WATCHERS);
+            administering = bind(epoll, host, adminAddress.port(), few, first);
+        } else {
+            administering = null;
+        }
+        listening = first;
         LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
+    }
+
+    private Access access(ServedModel model, String host) {
+        return new Access(keys::ring, AllowedHosts.resolvesToLoopback(host), model.name(), Clock.systemUTC());
     }
 
     /**
@@ -133,11 +154,21 @@ public final class HttpServer implements AutoCloseable {
      */
     public static void checkAddress(HttpOptions options) {
         ListenAddress.check(options.host(), options.port());
+        SecurityOptions.Address admin = options.security().admin();
+        if (admin != null) {
+            ListenAddress.check(admin.host(), admin.port());
+        }
     }
 
     /** The TCP port that it listens on. */
     public int port() {
         return ((InetSocketAddress) listening.localAddress()).getPort();
+    }
+
+    /** The TCP port that it takes the administrator's orders on: the same, unless it has one of its own. */
+    public int adminPort() {
+        Channel own = administering;
+        return own == null ? port() : ((InetSocketAddress) own.localAddress()).getPort();
     }
 
     /** All that it answers, for tests. */
@@ -174,6 +205,9 @@ public final class HttpServer implements AutoCloseable {
     public void close() {
         beginShutdown();
         listening.close().awaitUninterruptibly();
+        if (administering != null) {
+            administering.close().awaitUninterruptibly();
+        }
         inFlight.abortAll();
         // An epoll loop that ends does not reliably close its channels: their clients would wait for ever.
         open.close().awaitUninterruptibly(LAST_WORDS.toMillis());
@@ -193,7 +227,8 @@ public final class HttpServer implements AutoCloseable {
                 .join();
     }
 
-    private Channel bind(boolean epoll) {
+    /** @param before what is closed if it fails */
+    private Channel bind(boolean epoll, String host, int port, Connections initializer, @Nullable Channel before) {
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(loops)
                 .channel(epoll ? EpollServerSocketChannel.class : NioServerSocketChannel.class)
@@ -202,15 +237,18 @@ public final class HttpServer implements AutoCloseable {
                 .childOption(ChannelOption.TCP_NODELAY, true)
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
-                .childHandler(new Connections());
-        ChannelFuture bound = bootstrap.bind(options.host(), options.port()).awaitUninterruptibly();
+                .childHandler(initializer);
+        ChannelFuture bound = bootstrap.bind(host, port).awaitUninterruptibly();
         if (!bound.isSuccess()) {
+            if (before != null) {
+                before.close().awaitUninterruptibly();
+            }
             loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
             workers.shutdownNow();
             encoder.close();
             metrics.close();
             keys.close();
-            throw ListenAddress.failure(options.host(), options.port(), bound.cause());
+            throw ListenAddress.failure(host, port, bound.cause());
         }
         return bound.channel();
     }
@@ -226,16 +264,25 @@ public final class HttpServer implements AutoCloseable {
 
     /** Sets up a connection, or turns it away if there are too many. */
     private final class Connections extends ChannelInitializer<SocketChannel> {
+        private final AtomicInteger connections = new AtomicInteger();
+        private final Protocols protocols;
+        private final int most;
+
+        Connections(Protocols protocols, int most) {
+            this.protocols = protocols;
+            this.most = most;
+        }
+
         @Override
         protected void initChannel(SocketChannel channel) {
             open.add(channel);
             channel.closeFuture().addListener(closed -> connections.decrementAndGet());
             int count = connections.incrementAndGet();
-            if (count > options.maxConnections() + WATCHERS) {
+            if (count > most + WATCHERS) {
                 channel.writeAndFlush(Unpooled.wrappedBuffer(TOO_MANY)).addListener(ChannelFutureListener.CLOSE);
                 return;
             }
-            protocols.begin(channel, count > options.maxConnections());
+            protocols.begin(channel, count > most);
         }
     }
 }
