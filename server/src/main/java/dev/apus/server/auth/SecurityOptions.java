@@ -36,7 +36,6 @@ public record SecurityOptions(
         }
     }
 
-
     private static final Duration RELOAD = Duration.ofMillis(500);
 
     /** No keys: whoever reaches the server may use it. */

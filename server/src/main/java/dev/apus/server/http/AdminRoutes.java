@@ -72,7 +72,7 @@ final class AdminRoutes {
         if (mode.isEmpty()) {
             isPaused(exchange);
         } else {
-            inFlight.whenEmpty().thenRun(() -> isPaused(exchange));
+            inFlight.whenEmpty(() -> isPaused(exchange));
         }
     }
 
@@ -115,10 +115,10 @@ final class AdminRoutes {
     }
 
     private void resetPrefixCache(Exchange exchange) {
-        model.engine().resetPrefixCache().thenRun(() -> {
-            LOG.info("the prefix cache is reset by '{}'", exchange.principal().key());
-            exchange.respondJson(200, DONE);
-        });
+        // On a virtual thread, which may wait.
+        model.engine().resetPrefixCache().join();
+        LOG.info("the prefix cache is reset by '{}'", exchange.principal().key());
+        exchange.respondJson(200, DONE);
     }
 
     private void logLevel(Exchange exchange) {
@@ -135,12 +135,17 @@ final class AdminRoutes {
         }
         if (!name.matches("dev\\.apus(\\.[A-Za-z0-9_]{1,64}){0,8}")) {
             throw ApiException.invalid(
-                    "logger", "'logger' must be " + LOGGERS + " or begin so: other libraries may log what clients send");
+                    "logger",
+                    "'logger' must be " + LOGGERS + " or begin so: other libraries may log what clients send");
         }
         GenerationRoutes.warn(exchange, fields);
         Logger logger = logger(name);
         logger.setLevel(Level.toLevel(level));
-        LOG.info("the log of {} is set to {} by '{}'", name, level, exchange.principal().key());
+        LOG.info(
+                "the log of {} is set to {} by '{}'",
+                name,
+                level,
+                exchange.principal().key());
         tellLevel(exchange, logger);
     }
 

@@ -225,9 +225,7 @@ final class Dispatcher {
         if (!inFlight.enter(exchange)) {
             admission.leave();
             throw ApiException.unavailable(
-                    inFlight.isDraining()
-                            ? "the server is shutting down and takes no more requests"
-                            : InFlight.PAUSED);
+                    inFlight.isDraining() ? "the server is shutting down and takes no more requests" : InFlight.PAUSED);
         }
         exchange.onLeft(() -> {
             admission.leave();
@@ -243,7 +241,8 @@ final class Dispatcher {
         HttpHeaders headers = exchange.headers();
         String type = headers.get(HttpHeaderNames.CONTENT_TYPE, "");
         if (type.isEmpty() && route.needs() == Route.Needs.ADMIN && !headers.contains(HttpHeaderNames.ORIGIN)) {
-            // Orders without a body, as vLLM's clients send them. Web pages, which could send them too, tell their origin.
+            // Orders without a body, as vLLM's clients send them. Web pages, which could send them too, tell their
+            // origin.
             return;
         }
         String media = type.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);

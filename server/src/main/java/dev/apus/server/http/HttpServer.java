@@ -63,7 +63,6 @@ public final class HttpServer implements AutoCloseable {
 
     private static final byte[] TOO_MANY = tooMany();
 
-    private final HttpOptions options;
     private final MultiThreadIoEventLoopGroup loops;
     private final ExecutorService workers;
     private final TextEncoder encoder;
@@ -76,7 +75,6 @@ public final class HttpServer implements AutoCloseable {
     private final @Nullable Channel administering;
 
     private HttpServer(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
-        this.options = options;
         keys = new KeyStore(options.security());
         boolean epoll = Epoll.isAvailable();
         loops = new MultiThreadIoEventLoopGroup(

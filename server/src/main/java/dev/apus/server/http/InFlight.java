@@ -13,7 +13,7 @@ final class InFlight {
 
     private final Set<Exchange> exchanges = ConcurrentHashMap.newKeySet();
     private final CompletableFuture<Void> drained = new CompletableFuture<>();
-    private final Queue<CompletableFuture<Void>> waiting = new ConcurrentLinkedQueue<>();
+    private final Queue<Runnable> waiting = new ConcurrentLinkedQueue<>();
     private volatile boolean draining;
     private volatile boolean paused;
 
@@ -32,7 +32,7 @@ final class InFlight {
     void leave(Exchange exchange) {
         exchanges.remove(exchange);
         completeIfDrained();
-        completeIfEmpty();
+        runIfEmpty();
     }
 
     /** From now on none are taken, and {@link #drained} completes when none is in flight. */
@@ -63,12 +63,10 @@ final class InFlight {
         return exchanges.size();
     }
 
-    /** Completes as soon as none is in flight. */
-    CompletableFuture<Void> whenEmpty() {
-        CompletableFuture<Void> empty = new CompletableFuture<>();
-        waiting.add(empty);
-        completeIfEmpty();
-        return empty;
+    /** Runs the action once as soon as none is in flight, on this thread or the one that ends the last. */
+    void whenEmpty(Runnable action) {
+        waiting.add(action);
+        runIfEmpty();
     }
 
     CompletableFuture<Void> drained() {
@@ -80,10 +78,13 @@ final class InFlight {
         exchanges.forEach(Exchange::abort);
     }
 
-    private void completeIfEmpty() {
-        CompletableFuture<Void> next;
-        while (exchanges.isEmpty() && (next = waiting.poll()) != null) {
-            next.complete(null);
+    private void runIfEmpty() {
+        while (exchanges.isEmpty()) {
+            Runnable next = waiting.poll();
+            if (next == null) {
+                return;
+            }
+            next.run();
         }
     }
 

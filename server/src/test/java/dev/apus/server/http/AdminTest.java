@@ -36,7 +36,12 @@ class AdminTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"/pause, /resume", "/drain, /undrain", "/sleep?level=0, /wake_up", "/sleep?level=0, /wake_up?tags=weights"})
+    @CsvSource({
+        "/pause, /resume",
+        "/drain, /undrain",
+        "/sleep?level=0, /wake_up",
+        "/sleep?level=0, /wake_up?tags=weights"
+    })
     void aPausedServerTakesNoNewRequestsAndFinishesThoseItHas(String pause, String resume) throws Exception {
         try (ServerFixture fixture = new ServerFixture();
                 RawClient client = fixture.connect()) {
@@ -88,7 +93,8 @@ class AdminTest {
                         .startsWith("HTTP/1.1 501 ")
                         .contains("unsupported_sleep_level", "level 0");
             }
-            for (String path : List.of("/sleep?level=9", "/sleep?level=0&level=1", "/pause?mode=keep", "/pause?mode=%zz")) {
+            for (String path :
+                    List.of("/sleep?level=9", "/sleep?level=0&level=1", "/pause?mode=keep", "/pause?mode=%zz")) {
                 assertThat(fixture.connectAndAnswer(order(path))).as(path).startsWith("HTTP/1.1 400 ");
             }
             assertThat(ready(fixture)).startsWith("HTTP/1.1 200 ");
