@@ -3,7 +3,7 @@ package dev.apus.server.http;
 import org.jspecify.annotations.Nullable;
 
 /** A request that is answered by an OpenAI error object. */
-final class ApiException extends RuntimeException {
+public final class ApiException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     private final int status;
@@ -47,16 +47,23 @@ final class ApiException extends RuntimeException {
         return unavailable("the server has as many connections as it may");
     }
 
-    int status() {
+    /** HTTP's status. */
+    public int status() {
         return status;
     }
 
-    @Nullable
-    String code() {
+    /** A word for programs, if there is one. */
+    public @Nullable String code() {
         return code;
     }
 
-    int retryAfterSeconds() {
+    /** The parameter at fault, if it is one. */
+    public @Nullable String param() {
+        return param;
+    }
+
+    /** When to try again, or 0 if that would not help. */
+    public int retryAfterSeconds() {
         return retryAfterSeconds;
     }
 
