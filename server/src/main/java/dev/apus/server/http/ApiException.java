@@ -16,7 +16,7 @@ public final class ApiException extends RuntimeException {
      * @param code a word for programs
      * @param retryAfterSeconds when to try again, or 0 if that would not help
      */
-    ApiException(int status, String message, @Nullable String param, @Nullable String code, int retryAfterSeconds) {
+    public ApiException(int status, String message, @Nullable String param, @Nullable String code, int retryAfterSeconds) {
         // Expected outcomes of a request: nobody reads their stack.
         super(message, null, false, false);
         this.status = status;
@@ -25,17 +25,18 @@ public final class ApiException extends RuntimeException {
         this.retryAfterSeconds = retryAfterSeconds;
     }
 
-    static ApiException badRequest(String message) {
+    /** The request as a whole is wrong. */
+    public static ApiException badRequest(String message) {
         return new ApiException(400, message, null, null, 0);
     }
 
     /** A parameter has a wrong type or value. */
-    static ApiException invalid(String param, String message) {
+    public static ApiException invalid(String param, String message) {
         return new ApiException(400, message, param, "invalid_value", 0);
     }
 
     /** A parameter asks for what this server cannot do. */
-    static ApiException unsupported(String param, String message) {
+    public static ApiException unsupported(String param, String message) {
         return new ApiException(400, message, param, "unsupported_parameter", 0);
     }
 

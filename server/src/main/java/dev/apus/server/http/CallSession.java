@@ -1,5 +1,6 @@
 package dev.apus.server.http;
 
+import dev.apus.scheduler.ServedModel;
 import io.netty.handler.codec.http.HttpRequest;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -141,6 +142,25 @@ public final class CallSession {
         String[] text = new String[1];
         FrontEnd.reading(() -> text[0] = chat ? front.chats().render(fields) : fields.requiredString("prompt"));
         return front.encoder().any(head, chat ? "messages" : "prompt", text[0], special);
+    }
+
+    /**
+     * Text of tokens, special tokens included.
+     *
+     * @throws ApiException if there are too many or one is none of the model's
+     */
+    public String detokenize(int[] ids) {
+        ServedModel model = front.model();
+        Fields.checkSize("token_ids", ids.length, model.maxModelLength());
+        for (int i = 0; i < ids.length; i++) {
+            if (ids[i] < 0 || ids[i] >= model.vocabSize()) {
+                throw ApiException.invalid(
+                        "token_ids",
+                        "'token_ids[" + i + "]' is " + Integer.toUnsignedString(ids[i]) + ", must be 0 to "
+                                + (model.vocabSize() - 1));
+            }
+        }
+        return model.tokenizer().decode(ids, false);
     }
 
     /** @throws ApiException if the request names another model than the one served; an empty name means that one */
