@@ -17,13 +17,19 @@ import org.jspecify.annotations.Nullable;
 public final class KeyRing {
     private static final int SALT_BYTES = 32;
 
+    private final boolean guards;
     private final byte[] salt = new byte[SALT_BYTES];
     private final Map<Long, Entry> entries = new HashMap<>();
 
     private record Entry(byte[] digest, ApiKey key) {}
 
-    /** @throws IllegalArgumentException if a key is there twice; the message names the entries, not the key */
-    public KeyRing(List<ApiKey> keys) {
+    /**
+     * @param keys all of them, valid or not
+     * @param guards whether one is needed, which there may be none of any more
+     * @throws IllegalArgumentException if a key is there twice; the message names the entries, not the key
+     */
+    public KeyRing(List<ApiKey> keys, boolean guards) {
+        this.guards = guards;
         new SecureRandom().nextBytes(salt);
         for (ApiKey key : keys) {
             byte[] digest = salted(key.sha256());
@@ -36,9 +42,9 @@ public final class KeyRing {
         }
     }
 
-    /** Whether there is none. */
-    public boolean isEmpty() {
-        return entries.isEmpty();
+    /** Whether a key is needed. */
+    public boolean guards() {
+        return guards;
     }
 
     /** The key that a client has sent, valid or not; null if it is none of these. */

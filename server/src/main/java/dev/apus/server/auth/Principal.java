@@ -10,12 +10,9 @@ import java.util.regex.Pattern;
  * @param tenant to whom work is accounted, fairly shared between tenants; keys may have it in common
  * @param roles what it may do
  * @param models names of the models that it may use; empty means all
- * @param weight the tenant's share of the engine in relation to others', above 0; 1 is usual
- * @param kvShare most of the KV cache that the tenant may hold, above 0 to 1
- * @param quota the tenant's limits
+ * @param terms what the tenant may take
  */
-public record Principal(
-        String key, String tenant, Set<Role> roles, Set<String> models, double weight, double kvShare, Quota quota) {
+public record Principal(String key, String tenant, Set<Role> roles, Set<String> models, Terms terms) {
     /** Names are shown in logs, headers and metrics. */
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._:/@+=-]{1,128}");
 
@@ -27,17 +24,11 @@ public record Principal(
         models = Set.copyOf(models);
         requireName("name", key);
         requireName("tenant", tenant);
-        if (!(weight > 0 && weight <= 1e6)) {
-            throw new IllegalArgumentException("weight is " + weight + ", must be above 0, at most 1000000");
-        }
-        if (!(kvShare > 0 && kvShare <= 1)) {
-            throw new IllegalArgumentException("kv_share is " + kvShare + ", must be above 0, at most 1");
-        }
     }
 
     /** One of the default tenant, without limits. */
     public static Principal of(String key, Role... roles) {
-        return new Principal(key, DEFAULT_TENANT, Set.of(roles), Set.of(), 1, 1, Quota.NONE);
+        return new Principal(key, DEFAULT_TENANT, Set.of(roles), Set.of(), Terms.USUAL);
     }
 
     /** Whether it has the role or one that includes it. */
@@ -50,7 +41,8 @@ public record Principal(
         return models.isEmpty() || models.contains(model);
     }
 
-    private static void requireName(String what, String name) {
+    /** @throws IllegalArgumentException if a name of a key or a tenant has characters that it may not have */
+    static void requireName(String what, String name) {
         if (!NAME.matcher(name).matches()) {
             throw new IllegalArgumentException(
                     what + " must have 1 to 128 characters out of letters, digits and ._:/@+=-");

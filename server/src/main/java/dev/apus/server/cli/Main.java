@@ -39,6 +39,7 @@ public final class Main implements Runnable {
             new Entry("chat", ChatCommand::new),
             new Entry("run", RunCommand::new),
             new Entry("download", DownloadCommand::new),
+            new Entry("keys", KeysCommand::new),
             new Entry("bench", BenchCommand::new),
             new Entry("doctor", DoctorCommand::new),
             new Entry("test", TestCommand::new),

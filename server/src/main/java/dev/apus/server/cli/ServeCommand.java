@@ -2,6 +2,7 @@ package dev.apus.server.cli;
 
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
+import dev.apus.server.auth.KeyStore;
 import dev.apus.server.auth.SecurityOptions;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
@@ -99,6 +100,12 @@ final class ServeCommand implements Callable<Integer> {
     private List<String> adminApiKeys = List.of();
 
     @Option(
+            names = "--api-keys-file",
+            paramLabel = "FILE",
+            description = "Keys with tenants, roles and quotas, which 'apus keys' makes; followed while it changes.")
+    private @Nullable Path apiKeysFile;
+
+    @Option(
             names = "--shutdown-timeout",
             paramLabel = "SECONDS",
             defaultValue = "30",
@@ -168,8 +175,16 @@ final class ServeCommand implements Callable<Integer> {
                 .allowedHosts(Set.copyOf(allowedHosts))
                 .allowedOrigins(allowedOrigins)
                 .api(api.options())
-                .security(new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys)))
+                .security(security())
                 .build();
+    }
+
+    private SecurityOptions security() {
+        SecurityOptions security =
+                new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys)).withKeysFile(apiKeysFile);
+        // What is wrong with the keys is found before a model is loaded.
+        new KeyStore(security).close();
+        return security;
     }
 
     private void announce(LanguageModel loaded, HttpServer server) {

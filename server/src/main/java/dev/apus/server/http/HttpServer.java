@@ -1,7 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
-import dev.apus.server.auth.KeyRing;
+import dev.apus.server.auth.KeyStore;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -67,6 +67,7 @@ public final class HttpServer implements AutoCloseable {
     private final ExecutorService workers;
     private final TextEncoder encoder;
     private final ServerMetrics metrics;
+    private final KeyStore keys;
     private final InFlight inFlight = new InFlight();
     private final Dispatcher dispatcher;
     private final Protocols protocols;
@@ -76,6 +77,7 @@ public final class HttpServer implements AutoCloseable {
 
     private HttpServer(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
         this.options = options;
+        keys = new KeyStore(options.security());
         boolean epoll = Epoll.isAvailable();
         loops = new MultiThreadIoEventLoopGroup(
                 options.ioThreadsOrAutomatic(),
@@ -96,9 +98,8 @@ public final class HttpServer implements AutoCloseable {
         Generator generator = new Generator(model, options, metrics, workers, pumps);
         routes.addAll(new GenerationRoutes(model, options.api(), json, encoder, generator).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
-        KeyRing keys = new KeyRing(options.security().keys());
         Access access = new Access(
-                () -> keys, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
+                keys::ring, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
         dispatcher = new Dispatcher(options, routes, access, metrics, inFlight, workers);
         protocols = new Protocols(dispatcher, grpc);
         listening = bind(epoll);
@@ -182,6 +183,7 @@ public final class HttpServer implements AutoCloseable {
         workers.shutdownNow();
         encoder.close();
         metrics.close();
+        keys.close();
     }
 
     private boolean awaitDrained(Duration limit) {
@@ -207,6 +209,7 @@ public final class HttpServer implements AutoCloseable {
             workers.shutdownNow();
             encoder.close();
             metrics.close();
+            keys.close();
             throw ListenAddress.failure(options.host(), options.port(), bound.cause());
         }
         return bound.channel();

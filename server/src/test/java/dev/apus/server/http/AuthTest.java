@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.apus.server.auth.ApiKey;
 import dev.apus.server.auth.Principal;
-import dev.apus.server.auth.Quota;
 import dev.apus.server.auth.Role;
 import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.auth.Terms;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -41,8 +41,7 @@ class AuthTest {
         keys.add(ApiKey.ofSecret(MONITOR, Principal.of("monitor", Role.MONITOR)));
         keys.add(ApiKey.ofSecret(ADMIN, Principal.of("admin", Role.ADMIN)));
         keys.add(ApiKey.ofSecret(
-                OTHER_MODEL,
-                new Principal("other", "team", Set.of(Role.INFERENCE), Set.of("another"), 1, 1, Quota.NONE)));
+                OTHER_MODEL, new Principal("other", "team", Set.of(Role.INFERENCE), Set.of("another"), Terms.USUAL)));
         Principal old = Principal.of("old", Role.ADMIN);
         keys.add(new ApiKey(ApiKey.hash(EXPIRED), old, null, Instant.parse("2020-01-02T03:04:05Z"), false));
         keys.add(new ApiKey(ApiKey.hash(REVOKED), old, null, null, true));
