@@ -1,6 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.grpc.GrpcServices;
 import dev.apus.server.auth.KeyStore;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
@@ -41,7 +42,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Serves a model over HTTP with OpenAI's API, health probes and Prometheus metrics.
+ * Serves a model over HTTP with OpenAI's API, gRPC, health probes and Prometheus metrics.
  *
  * <p>Event loops move bytes, answer probes and make text of tokens; virtual threads parse, render and tokenise, long texts on a few
  * threads of their own; the engine's thread only queues events.
@@ -75,7 +76,7 @@ public final class HttpServer implements AutoCloseable {
     private final ChannelGroup open;
     private final Channel listening;
 
-    private HttpServer(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
+    private HttpServer(ServedModel model, HttpOptions options, Grpc grpc) {
         this.options = options;
         keys = new KeyStore(options.security());
         boolean epoll = Epoll.isAvailable();
@@ -96,12 +97,15 @@ public final class HttpServer implements AutoCloseable {
         JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
         Generator generator = new Generator(model, options, metrics, workers, pumps);
-        routes.addAll(new GenerationRoutes(model, options.api(), json, encoder, generator).routes());
+        GenerationRoutes generation = new GenerationRoutes(model, options.api(), json, encoder, generator);
+        routes.addAll(generation.routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
         Access access = new Access(
                 keys::ring, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
         dispatcher = new Dispatcher(options, routes, access, metrics, inFlight, workers);
-        protocols = new Protocols(dispatcher, grpc);
+        FrontEnd front =
+                new FrontEnd(model, dispatcher, generation, new ChatPrompts(model, json, options.api()), encoder);
+        protocols = new Protocols(dispatcher, grpc.streams(front, options, workers));
         listening = bind(epoll);
         LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
     }
@@ -112,18 +116,30 @@ public final class HttpServer implements AutoCloseable {
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options) {
-        return start(model, options, null);
+        return new HttpServer(model, options, HttpServer::services);
+    }
+
+    /** How gRPC is answered. */
+    private interface Grpc {
+        @Nullable
+        Supplier<ChannelHandler> streams(FrontEnd front, HttpOptions options, ExecutorService workers);
+    }
+
+    private static Supplier<ChannelHandler> services(FrontEnd front, HttpOptions options, ExecutorService workers) {
+        return new GrpcServices(
+                        front, options.maxBodyBytes(), options.readTimeout(), options.stallTimeout(), workers)
+                ::newStream;
     }
 
     /**
-     * Starts to listen.
+     * Starts to listen, with another answer to gRPC than this server's services.
      *
      * @param grpc makes the handler of an HTTP/2 stream whose content type is gRPC's: it is put into the stream's channel, gets
      *     {@code Http2HeadersFrame} and {@code Http2DataFrame} from the first one on, and writes the like; null if there is no gRPC
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
-        return new HttpServer(model, options, grpc);
+        return new HttpServer(model, options, (front, given, workers) -> grpc);
     }
 
     /**
