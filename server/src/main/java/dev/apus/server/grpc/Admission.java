@@ -29,7 +29,8 @@ interface Admission {
     void ended();
 
     /** Is told to the client in the answer's head; null for none. */
-    @Nullable String requestId();
+    @Nullable
+    String requestId();
 
     /** @throws io.grpc.StatusRuntimeException if there is no room */
     default void take(long bytes) {

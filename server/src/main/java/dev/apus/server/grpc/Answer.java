@@ -22,7 +22,8 @@ final class Answer<A> implements CallOutput {
         List<A> part(Part part);
 
         /** What ends a stream, or null for nothing. */
-        @Nullable A end(Usage usage);
+        @Nullable
+        A end(Usage usage);
 
         /** Messages of an answer that is not streamed. */
         List<A> whole(List<Part> parts, Usage usage);

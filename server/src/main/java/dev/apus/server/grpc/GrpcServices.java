@@ -1,6 +1,5 @@
 package dev.apus.server.grpc;
 
-import com.google.protobuf.Descriptors.FileDescriptor;
 import dev.apus.server.http.ApiException;
 import dev.apus.server.http.CallSession;
 import dev.apus.server.http.FrontEnd;
@@ -18,9 +17,7 @@ import io.netty.handler.codec.http2.Http2Headers;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Executor;
-import org.jspecify.annotations.Nullable;
 
 /** The gRPC services of a server: this project's, vLLM's, KServe's, health checks and reflection. Thread-safe. */
 public final class GrpcServices {
@@ -40,8 +37,8 @@ public final class GrpcServices {
             "inference.GRPCInferenceService/ModelInfer",
             "inference.GRPCInferenceService/ModelStreamInfer");
 
-    private static final List<String> TEXT = List.of(
-            "apus.v1.Inference/Tokenize", "apus.v1.Inference/Detokenize", "vllm.grpc.engine.VllmEngine/Abort");
+    private static final List<String> TEXT =
+            List.of("apus.v1.Inference/Tokenize", "apus.v1.Inference/Detokenize", "vllm.grpc.engine.VllmEngine/Abort");
     /** They tell nothing but that the server is there. */
     private static final List<String> PROBES = List.of(
             "grpc.health.v1.Health/Check",

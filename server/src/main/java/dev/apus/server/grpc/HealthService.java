@@ -55,8 +55,8 @@ final class HealthService extends HealthGrpc.HealthImplBase {
         GrpcTransport transport = GrpcServices.transport();
         Watch watch = new Watch(call);
         transport.loop().execute(watch::look);
-        Future<?> looking = transport.loop()
-                .scheduleWithFixedDelay(watch::look, WATCH_MILLIS, WATCH_MILLIS, TimeUnit.MILLISECONDS);
+        Future<?> looking =
+                transport.loop().scheduleWithFixedDelay(watch::look, WATCH_MILLIS, WATCH_MILLIS, TimeUnit.MILLISECONDS);
         transport.onLeft(() -> looking.cancel(false));
     }
 

@@ -19,8 +19,6 @@ import dev.apus.proto.v1.TokenizeRequest;
 import dev.apus.proto.v1.TokenizeResponse;
 import dev.apus.scheduler.EngineStats;
 import dev.apus.scheduler.ServedModel;
-import dev.apus.server.http.ApiException;
-import dev.apus.server.http.CallSession;
 import dev.apus.server.http.FrontEnd;
 import io.grpc.stub.StreamObserver;
 import java.util.List;
@@ -57,7 +55,8 @@ final class InferenceService extends InferenceGrpc.InferenceImplBase {
 
     private void chat(ChatRequest request, boolean stream, StreamObserver<GenerationResponse> answer) {
         GrpcServices.answering(
-                answer, session -> session.chat(Parameters.chat(request, stream), output(request.getSampling(), answer)));
+                answer,
+                session -> session.chat(Parameters.chat(request, stream), output(request.getSampling(), answer)));
     }
 
     private void generate(GenerateRequest request, boolean stream, StreamObserver<GenerationResponse> answer) {
@@ -69,8 +68,7 @@ final class InferenceService extends InferenceGrpc.InferenceImplBase {
 
     private Answer<GenerationResponse> output(Sampling sampling, StreamObserver<GenerationResponse> answer) {
         ServedModel model = front.model();
-        return new Answer<>(
-                new InferenceShape(model.tokenizer(), model.name(), sampling.getReturnTokenIds()), answer);
+        return new Answer<>(new InferenceShape(model.tokenizer(), model.name(), sampling.getReturnTokenIds()), answer);
     }
 
     @Override
@@ -100,9 +98,8 @@ final class InferenceService extends InferenceGrpc.InferenceImplBase {
     }
 
     private static ObjectNode parameters(TokenizeRequest request) {
-        ObjectNode parameters = request.hasChat()
-                ? Parameters.chat(request.getChat(), false)
-                : JsonNodeFactory.instance.objectNode();
+        ObjectNode parameters =
+                request.hasChat() ? Parameters.chat(request.getChat(), false) : JsonNodeFactory.instance.objectNode();
         if (request.hasText()) {
             parameters.put("prompt", request.getText());
         }

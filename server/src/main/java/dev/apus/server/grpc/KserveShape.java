@@ -38,7 +38,9 @@ final class KserveShape implements Answer.Shape<ModelInferResponse> {
     @Override
     public List<ModelInferResponse> part(Part part) {
         return List.of(response(List.of(part))
-                .putParameters("index", InferParameter.newBuilder().setInt64Param(part.index()).build())
+                .putParameters(
+                        "index",
+                        InferParameter.newBuilder().setInt64Param(part.index()).build())
                 .build());
     }
 
@@ -47,7 +49,8 @@ final class KserveShape implements Answer.Shape<ModelInferResponse> {
     public ModelInferResponse end(Usage usage) {
         return head.clone()
                 .putAllParameters(KserveTensors.counts(usage.promptTokens(), usage.completionTokens()))
-                .putParameters(FINAL, InferParameter.newBuilder().setBoolParam(true).build())
+                .putParameters(
+                        FINAL, InferParameter.newBuilder().setBoolParam(true).build())
                 .build();
     }
 
@@ -78,8 +81,10 @@ final class KserveShape implements Answer.Shape<ModelInferResponse> {
     }
 
     private void add(ModelInferResponse.Builder response, String name, List<String> values) {
-        InferOutputTensor.Builder output =
-                InferOutputTensor.newBuilder().setName(name).setDatatype("BYTES").addShape(values.size());
+        InferOutputTensor.Builder output = InferOutputTensor.newBuilder()
+                .setName(name)
+                .setDatatype("BYTES")
+                .addShape(values.size());
         if (raw) {
             response.addRawOutputContents(KserveTensors.raw(values));
         } else {

@@ -101,8 +101,9 @@ final class KserveStream implements StreamObserver<ModelInferRequest> {
         }
 
         private void send(ModelInferResponse response) {
-            answer.onNext(
-                    ModelStreamInferResponse.newBuilder().setInferResponse(response).build());
+            answer.onNext(ModelStreamInferResponse.newBuilder()
+                    .setInferResponse(response)
+                    .build());
         }
 
         @Override

@@ -85,7 +85,8 @@ final class KserveTensors {
         InferInputTensor input = request.getInputs(index);
         if (!input.getDatatype().equals(BYTES)) {
             throw ApiException.invalid(
-                    TEXT_INPUT, "'" + TEXT_INPUT + "' has the type '" + shorten(input.getDatatype()) + "', must be BYTES");
+                    TEXT_INPUT,
+                    "'" + TEXT_INPUT + "' has the type '" + shorten(input.getDatatype()) + "', must be BYTES");
         }
         long elements = 1;
         for (long size : input.getShapeList()) {
@@ -118,8 +119,9 @@ final class KserveTensors {
         ByteString raw = request.getRawInputContents(index);
         long length = raw.size() < Integer.BYTES
                 ? -1
-                : Integer.toUnsignedLong(
-                        raw.asReadOnlyByteBuffer().order(ByteOrder.LITTLE_ENDIAN).getInt());
+                : Integer.toUnsignedLong(raw.asReadOnlyByteBuffer()
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .getInt());
         if (length != raw.size() - Integer.BYTES) {
             throw ApiException.invalid(
                     "raw_input_contents",
@@ -166,7 +168,8 @@ final class KserveTensors {
 
     static Map<String, InferParameter> counts(int prompt, int completion) {
         return Map.of(
-                "prompt_tokens", InferParameter.newBuilder().setInt64Param(prompt).build(),
+                "prompt_tokens",
+                        InferParameter.newBuilder().setInt64Param(prompt).build(),
                 "completion_tokens",
                         InferParameter.newBuilder().setInt64Param(completion).build());
     }

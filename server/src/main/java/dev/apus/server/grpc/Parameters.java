@@ -104,8 +104,8 @@ final class Parameters {
 
     private static JsonNode node(FieldDescriptor field, Object value) {
         return switch (value) {
-            case Integer number when field.getType() == FieldDescriptor.Type.UINT32 ->
-                JSON.numberNode(Integer.toUnsignedLong(number));
+            case Integer number
+            when field.getType() == FieldDescriptor.Type.UINT32 -> JSON.numberNode(Integer.toUnsignedLong(number));
             case Integer number -> JSON.numberNode(number);
             case Long number -> JSON.numberNode(number);
             case Float number -> JSON.numberNode(number);

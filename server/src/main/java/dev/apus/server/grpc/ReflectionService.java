@@ -58,8 +58,8 @@ final class ReflectionService extends ServerReflectionGrpc.ServerReflectionImplB
         ServerServiceDefinition alpha = ServerServiceDefinition.builder(ALPHA)
                 .addMethod(
                         info.toBuilder(info.getRequestMarshaller(), info.getResponseMarshaller())
-                                .setFullMethodName(
-                                        io.grpc.MethodDescriptor.generateFullMethodName(ALPHA, info.getBareMethodName()))
+                                .setFullMethodName(io.grpc.MethodDescriptor.generateFullMethodName(
+                                        ALPHA, info.getBareMethodName()))
                                 .setSchemaDescriptor(null)
                                 .build(),
                         ServerCalls.asyncBidiStreamingCall(this::serverReflectionInfo))
@@ -123,7 +123,8 @@ final class ReflectionService extends ServerReflectionGrpc.ServerReflectionImplB
         switch (request.getMessageRequestCase()) {
             case LIST_SERVICES -> {
                 ListServiceResponse.Builder list = ListServiceResponse.newBuilder();
-                services.forEach(name -> list.addService(ServiceResponse.newBuilder().setName(name)));
+                services.forEach(
+                        name -> list.addService(ServiceResponse.newBuilder().setName(name)));
                 response.setListServicesResponse(list);
             }
             case FILE_BY_FILENAME ->

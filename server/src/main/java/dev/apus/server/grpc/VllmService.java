@@ -162,7 +162,8 @@ final class VllmService extends VllmEngineGrpc.VllmEngineImplBase {
         boolean ready = front.isReady();
         answer.onNext(HealthCheckResponse.newBuilder()
                 .setHealthy(ready)
-                .setMessage(ready ? "Health" : front.isDraining() ? "the server is shutting down" : "the engine has ended")
+                .setMessage(
+                        ready ? "Health" : front.isDraining() ? "the server is shutting down" : "the engine has ended")
                 .build());
         answer.onCompleted();
     }
@@ -233,8 +234,9 @@ final class VllmService extends VllmEngineGrpc.VllmEngineImplBase {
 
     @Override
     public void getTokenizer(GetTokenizerRequest request, StreamObserver<GetTokenizerChunk> answer) {
-        answer.onError(GrpcErrors.unimplemented(
-                "GetTokenizer is not served: give the router the model's folder; apus.v1.Inference/Tokenize encodes texts"));
+        answer.onError(
+                GrpcErrors.unimplemented(
+                        "GetTokenizer is not served: give the router the model's folder; apus.v1.Inference/Tokenize encodes texts"));
     }
 
     @Override

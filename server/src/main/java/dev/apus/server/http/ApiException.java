@@ -16,7 +16,8 @@ public final class ApiException extends RuntimeException {
      * @param code a word for programs
      * @param retryAfterSeconds when to try again, or 0 if that would not help
      */
-    public ApiException(int status, String message, @Nullable String param, @Nullable String code, int retryAfterSeconds) {
+    public ApiException(
+            int status, String message, @Nullable String param, @Nullable String code, int retryAfterSeconds) {
         // Expected outcomes of a request: nobody reads their stack.
         super(message, null, false, false);
         this.status = status;

@@ -31,7 +31,10 @@ public final class CallSession {
         this.request = request;
         this.route = route;
         this.memory = memory;
-        head = new Exchange(new OutputSink(caller, NoOutput.INSTANCE, exchange -> {}), request, front.dispatcher().memory());
+        head = new Exchange(
+                new OutputSink(caller, NoOutput.INSTANCE, exchange -> {}),
+                request,
+                front.dispatcher().memory());
     }
 
     /** @throws ApiException if the caller may not ask */

@@ -65,8 +65,8 @@ public final class FrontEnd {
     public CallSession begin(Caller caller, Http2Headers head, String path, Purpose purpose) {
         HttpRequest request = Http2Head.request(head);
         dispatcher.checkHead(request);
-        Route route = routes.computeIfAbsent(
-                path, name -> new Route("POST", name, purpose.kind, purpose.needs, NO_HANDLER));
+        Route route =
+                routes.computeIfAbsent(path, name -> new Route("POST", name, purpose.kind, purpose.needs, NO_HANDLER));
         MemoryBudget.Share memory = dispatcher.memory().share();
         CallSession session = new CallSession(this, caller, request, route, memory);
         session.check();

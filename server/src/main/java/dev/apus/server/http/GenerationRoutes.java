@@ -87,7 +87,8 @@ final class GenerationRoutes {
         ReasoningFormat reasoning = spec.answer().reasoning();
         GenerationSpec whole =
                 reasoning == null ? spec : spec.withinThought(ChatPrompts.isWithinThought(fields, text, reasoning));
-        generator.start(exchange, whole, form.of(answerId, whole), List.of(truncated(new Prompt(ids, text), truncate, whole)));
+        generator.start(
+                exchange, whole, form.of(answerId, whole), List.of(truncated(new Prompt(ids, text), truncate, whole)));
     }
 
     private void completion(Exchange exchange) {

@@ -1,8 +1,8 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
-import dev.apus.server.grpc.GrpcServices;
 import dev.apus.server.auth.KeyStore;
+import dev.apus.server.grpc.GrpcServices;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -126,8 +126,7 @@ public final class HttpServer implements AutoCloseable {
     }
 
     private static Supplier<ChannelHandler> services(FrontEnd front, HttpOptions options, ExecutorService workers) {
-        return new GrpcServices(
-                        front, options.maxBodyBytes(), options.readTimeout(), options.stallTimeout(), workers)
+        return new GrpcServices(front, options.maxBodyBytes(), options.readTimeout(), options.stallTimeout(), workers)
                 ::newStream;
     }
 

@@ -24,9 +24,8 @@ final class GrpcClient implements AutoCloseable {
     private final ManagedChannel channel;
 
     GrpcClient(int port) {
-        channel = NettyChannelBuilder.forAddress("127.0.0.1", port)
-                .usePlaintext()
-                .build();
+        channel =
+                NettyChannelBuilder.forAddress("127.0.0.1", port).usePlaintext().build();
     }
 
     ManagedChannel channel() {

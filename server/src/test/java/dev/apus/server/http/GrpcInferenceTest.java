@@ -78,7 +78,8 @@ class GrpcInferenceTest {
 
     @Test
     void aStreamJoinsToTheWholeAnswer() {
-        List<GenerationResponse> stream = all(stub.chatStream(chat("hello wörld", tokens(40).setN(2))));
+        List<GenerationResponse> stream =
+                all(stub.chatStream(chat("hello wörld", tokens(40).setN(2))));
         GenerationResponse whole = stub.chat(chat("hello wörld", tokens(40).setN(2)));
 
         for (Choice choice : whole.getChoicesList()) {
@@ -126,7 +127,8 @@ class GrpcInferenceTest {
 
     @Test
     void logprobsAreTold() {
-        Choice choice = stub.chat(chat("ab", tokens(2).setLogprobs(2).setPromptLogprobs(1))).getChoices(0);
+        Choice choice = stub.chat(chat("ab", tokens(2).setLogprobs(2).setPromptLogprobs(1)))
+                .getChoices(0);
 
         assertThat(choice.getLogprobsCount()).isEqualTo(2);
         assertThat(choice.getLogprobs(0).getLogprob()).isEqualTo(ScriptedEngine.Answer.LOGPROB);
@@ -138,13 +140,16 @@ class GrpcInferenceTest {
 
     @Test
     void whatIsWrongIsNamedAsOverHttp() throws Exception {
-        StatusRuntimeException error = GrpcClient.error(() -> stub.chat(chat("hello", tokens(7).setTemperature(-1))));
+        StatusRuntimeException error =
+                GrpcClient.error(() -> stub.chat(chat("hello", tokens(7).setTemperature(-1))));
 
         assertThat(error.getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
         assertThat(error.getStatus().getDescription()).contains("'temperature' is -1.0");
         assertThat(GrpcClient.detail(error, ErrorInfo.class).getReason()).isEqualTo("INVALID_VALUE");
         assertThat(GrpcClient.detail(error, ErrorInfo.class).getDomain()).isEqualTo("apus");
-        assertThat(GrpcClient.detail(error, BadRequest.class).getFieldViolations(0).getField())
+        assertThat(GrpcClient.detail(error, BadRequest.class)
+                        .getFieldViolations(0)
+                        .getField())
                 .isEqualTo("temperature");
     }
 

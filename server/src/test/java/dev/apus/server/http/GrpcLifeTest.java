@@ -71,8 +71,7 @@ class GrpcLifeTest {
             fixture.engine.next();
             fixture.client.close();
 
-            ServerFixture.await(
-                    "the aborts", () -> fixture.engine.aborted().size() == 2);
+            ServerFixture.await("the aborts", () -> fixture.engine.aborted().size() == 2);
         }
     }
 
@@ -121,8 +120,8 @@ class GrpcLifeTest {
     void aServerThatStopsFinishesWhatRunsAndTakesNoMore() throws Exception {
         try (GrpcFixture fixture = new GrpcFixture();
                 GrpcClient late = fixture.connect()) {
-            Iterator<HealthCheckResponse> health = HealthGrpc.newBlockingStub(late.channel())
-                    .watch(HealthCheckRequest.getDefaultInstance());
+            Iterator<HealthCheckResponse> health =
+                    HealthGrpc.newBlockingStub(late.channel()).watch(HealthCheckRequest.getDefaultInstance());
             assertThat(health.next().getStatus()).isEqualTo(ServingStatus.SERVING);
             Collector<GenerateRequest, GenerationResponse> stream = start(fixture.client, -1);
             ManualEngine.Work work = fixture.engine.next();
@@ -134,8 +133,8 @@ class GrpcLifeTest {
             fixture.engine.finish(work);
             assertThat(stream.end()).isEqualTo(Status.Code.OK);
             ServerFixture.await("the drain", () -> fixture.server.drained().isDone());
-            assertThat(GrpcClient.code(() ->
-                            InferenceGrpc.newBlockingStub(late.channel()).generate(endless())))
+            assertThat(GrpcClient.code(
+                            () -> InferenceGrpc.newBlockingStub(late.channel()).generate(endless())))
                     .isEqualTo(Status.Code.UNAVAILABLE);
         }
     }

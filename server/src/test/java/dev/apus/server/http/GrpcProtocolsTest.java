@@ -58,7 +58,10 @@ class GrpcProtocolsTest {
     }
 
     private static InferInputTensor.Builder input() {
-        return InferInputTensor.newBuilder().setName("text_input").setDatatype("BYTES").addShape(1);
+        return InferInputTensor.newBuilder()
+                .setName("text_input")
+                .setDatatype("BYTES")
+                .addShape(1);
     }
 
     private static ModelInferRequest text(String id, String text, long maxTokens) {
@@ -86,8 +89,8 @@ class GrpcProtocolsTest {
     @Test
     void rawTensorsAreAnsweredRaw() {
         ByteString raw = ByteString.copyFrom(new byte[] {3, 0, 0, 0, 'a', 'b', 'c'});
-        ModelInferResponse answer =
-                kserve.modelInfer(infer("8", 2).addInputs(input()).addRawInputContents(raw).build());
+        ModelInferResponse answer = kserve.modelInfer(
+                infer("8", 2).addInputs(input()).addRawInputContents(raw).build());
 
         assertThat(answer.getRawOutputContents(0).toByteArray()).containsExactly(2, 0, 0, 0, 'a', 'b');
     }
@@ -97,21 +100,36 @@ class GrpcProtocolsTest {
         ModelInferRequest good = text("9", "abc", 4);
         List<ModelInferRequest> wrong = List.of(
                 good.toBuilder().clearInputs().build(),
-                good.toBuilder().setInputs(0, good.getInputs(0).toBuilder().setName("x")).build(),
-                good.toBuilder().setInputs(0, good.getInputs(0).toBuilder().setDatatype("FP32")).build(),
-                good.toBuilder().setInputs(0, good.getInputs(0).toBuilder().setShape(0, 2)).build(),
+                good.toBuilder()
+                        .setInputs(0, good.getInputs(0).toBuilder().setName("x"))
+                        .build(),
+                good.toBuilder()
+                        .setInputs(0, good.getInputs(0).toBuilder().setDatatype("FP32"))
+                        .build(),
+                good.toBuilder()
+                        .setInputs(0, good.getInputs(0).toBuilder().setShape(0, 2))
+                        .build(),
                 good.toBuilder().setInputs(0, input()).build(),
-                infer("9", 2).addInputs(input()).addRawInputContents(ByteString.copyFrom(new byte[] {9, 0, 0, 0, 1})).build(),
-                infer("9", 2).addInputs(input()).addRawInputContents(ByteString.copyFrom(new byte[] {1})).build(),
+                infer("9", 2)
+                        .addInputs(input())
+                        .addRawInputContents(ByteString.copyFrom(new byte[] {9, 0, 0, 0, 1}))
+                        .build(),
+                infer("9", 2)
+                        .addInputs(input())
+                        .addRawInputContents(ByteString.copyFrom(new byte[] {1}))
+                        .build(),
                 infer("9", 0).addInputs(good.getInputs(0)).build(),
-                good.toBuilder().addOutputs(ModelInferRequest.InferRequestedOutputTensor.newBuilder().setName("y")).build());
+                good.toBuilder()
+                        .addOutputs(ModelInferRequest.InferRequestedOutputTensor.newBuilder()
+                                .setName("y"))
+                        .build());
         for (ModelInferRequest request : wrong) {
             assertThat(GrpcClient.code(() -> kserve.modelInfer(request)))
                     .as(request.toString())
                     .isEqualTo(Status.Code.INVALID_ARGUMENT);
         }
-        assertThat(GrpcClient.code(() -> kserve.modelInfer(
-                        good.toBuilder().setModelVersion("2").build())))
+        assertThat(GrpcClient.code(() ->
+                        kserve.modelInfer(good.toBuilder().setModelVersion("2").build())))
                 .isEqualTo(Status.Code.NOT_FOUND);
     }
 
@@ -134,7 +152,10 @@ class GrpcProtocolsTest {
             to.append(
                     answer.getOutputsCount() == 0
                             ? ""
-                            : answer.getOutputs(0).getContents().getBytesContents(0).toStringUtf8());
+                            : answer.getOutputs(0)
+                                    .getContents()
+                                    .getBytesContents(0)
+                                    .toStringUtf8());
             to.append(answer.containsParameters("triton_final_response") ? ", final" : "");
         }
         assertThat(seen.keySet()).containsExactly("1", "2", "3");
@@ -149,7 +170,8 @@ class GrpcProtocolsTest {
                 .isTrue();
         assertThat(kserve.serverReady(ServerReadyRequest.getDefaultInstance()).getReady())
                 .isTrue();
-        assertThat(kserve.modelReady(ModelReadyRequest.newBuilder().setName("stub").build())
+        assertThat(kserve.modelReady(
+                                ModelReadyRequest.newBuilder().setName("stub").build())
                         .getReady())
                 .isTrue();
         assertThat(kserve.modelReady(ModelReadyRequest.newBuilder().setName("x").build())
@@ -158,8 +180,9 @@ class GrpcProtocolsTest {
         assertThat(kserve.serverMetadata(ServerMetadataRequest.getDefaultInstance())
                         .getName())
                 .isEqualTo("apus");
-        assertThat(kserve.modelMetadata(
-                                ModelMetadataRequest.newBuilder().setName("stub").build())
+        assertThat(kserve.modelMetadata(ModelMetadataRequest.newBuilder()
+                                .setName("stub")
+                                .build())
                         .getInputs(0)
                         .getName())
                 .isEqualTo("text_input");

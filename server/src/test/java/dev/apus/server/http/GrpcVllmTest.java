@@ -69,7 +69,8 @@ class GrpcVllmTest {
 
     @Test
     void aRequestThatDoesNotStreamIsAnsweredByOneMessageAChoice() {
-        List<GenerateResponse> messages = generate(request("abc", false, tokens(4).setN(2)));
+        List<GenerateResponse> messages =
+                generate(request("abc", false, tokens(4).setN(2)));
 
         assertThat(messages).hasSize(2);
         for (int i = 0; i < 2; i++) {
@@ -84,7 +85,8 @@ class GrpcVllmTest {
 
     @Test
     void aStreamHasChunksAndAnEndWithAllTokens() {
-        List<GenerateResponse> messages = generate(request("abc", true, tokens(40).setLogprobs(1)));
+        List<GenerateResponse> messages =
+                generate(request("abc", true, tokens(40).setLogprobs(1)));
         List<Integer> joined = new ArrayList<>();
         int told = 0;
         for (GenerateResponse message : messages.subList(0, messages.size() - 1)) {
@@ -103,8 +105,9 @@ class GrpcVllmTest {
 
     @Test
     void whatEndedATextIsTold() {
-        GenerateComplete byString =
-                generate(request("abcd", false, tokens(20).addStop("da"))).getFirst().getComplete();
+        GenerateComplete byString = generate(request("abcd", false, tokens(20).addStop("da")))
+                .getFirst()
+                .getComplete();
 
         assertThat(byString.getFinishReason()).isEqualTo("stop");
         assertThat(byString.getMatchedStopStr()).isEqualTo("da");
@@ -113,13 +116,15 @@ class GrpcVllmTest {
 
     @Test
     void thePromptsLogprobsAreTold() {
-        GenerateComplete complete =
-                generate(request("ab", false, tokens(1).setPromptLogprobs(2))).getFirst().getComplete();
+        GenerateComplete complete = generate(request("ab", false, tokens(1).setPromptLogprobs(2)))
+                .getFirst()
+                .getComplete();
 
         assertThat(complete.getInputLogprobs().getTokenIdsList()).isEqualTo(ids("ab"));
         assertThat(complete.getInputLogprobs().getTokenLogprobs(0).hasValue()).isFalse();
         assertThat(complete.getInputLogprobs().getTokenLogprobs(1).getValue()).isEqualTo(ScriptedEngine.Answer.LOGPROB);
-        assertThat(complete.getInputLogprobs().getTopLogprobs(1).getTokenIdsCount()).isEqualTo(2);
+        assertThat(complete.getInputLogprobs().getTopLogprobs(1).getTokenIdsCount())
+                .isEqualTo(2);
     }
 
     /** Without max_tokens an answer is as long as the context leaves room; a text is encoded. */
@@ -134,16 +139,24 @@ class GrpcVllmTest {
     @Test
     void whatIsNotServedIsRefusedByName() {
         GenerateRequest good = request("abc", false, tokens(4));
-        refused(good.toBuilder().setMmInputs(MultimodalInputs.getDefaultInstance()).build(), "mm_inputs");
-        refused(good.toBuilder().setKvTransferParams(KvTransferParams.getDefaultInstance()).build(), "kv_transfer");
+        refused(
+                good.toBuilder()
+                        .setMmInputs(MultimodalInputs.getDefaultInstance())
+                        .build(),
+                "mm_inputs");
+        refused(
+                good.toBuilder()
+                        .setKvTransferParams(KvTransferParams.getDefaultInstance())
+                        .build(),
+                "kv_transfer");
         refused(good.toBuilder().setDataParallelRank(3).build(), "data_parallel_rank");
         refused(good.toBuilder().clearInput().build(), "tokenized");
         refused(request("abc", false, tokens(4).setTopP(2)), "top_p");
         refused(request("abc", false, tokens(4).setLogprobs(-1)), "logprobs");
         for (Status.Code code : List.of(
                 GrpcClient.code(() -> stub.embed(EmbedRequest.getDefaultInstance())),
-                GrpcClient.code(() ->
-                        stub.getTokenizer(GetTokenizerRequest.getDefaultInstance()).next()),
+                GrpcClient.code(() -> stub.getTokenizer(GetTokenizerRequest.getDefaultInstance())
+                        .next()),
                 GrpcClient.code(() -> stub.subscribeKvEvents(SubscribeKvEventsRequest.getDefaultInstance())
                         .next()))) {
             assertThat(code).isEqualTo(Status.Code.UNIMPLEMENTED);
@@ -193,7 +206,9 @@ class GrpcVllmTest {
                     .isEqualTo("abort");
             VllmEngineGrpc.newStub(fixture.client.channel())
                     .generate(request("abc", true, tokens(9)), new Collector<>(-1));
-            assertThat(fixture.engine.next().request.prompt()).as("the id is free again").hasSize(3);
+            assertThat(fixture.engine.next().request.prompt())
+                    .as("the id is free again")
+                    .hasSize(3);
         }
     }
 }
