@@ -12,8 +12,11 @@ import org.jspecify.annotations.Nullable;
  * @param keys keys of the command line or the environment, by their hashes
  * @param keysFile a file with more of them, or null
  * @param keysReload how often it is looked at; a change counts once it was seen twice
+ * @param isolatePrefixCache whether tenants share no entries of the prefix cache: else one could tell by the time to a first token what
+ *     another has asked
  */
-public record SecurityOptions(List<ApiKey> keys, @Nullable Path keysFile, Duration keysReload) {
+public record SecurityOptions(
+        List<ApiKey> keys, @Nullable Path keysFile, Duration keysReload, boolean isolatePrefixCache) {
     private static final Duration RELOAD = Duration.ofMillis(500);
 
     /** No keys: whoever reaches the server may use it. */
@@ -28,12 +31,22 @@ public record SecurityOptions(List<ApiKey> keys, @Nullable Path keysFile, Durati
 
     /** Guarded by these keys alone. */
     public SecurityOptions(List<ApiKey> keys) {
-        this(keys, null, RELOAD);
+        this(keys, null, RELOAD, false);
     }
 
     /** With a file of keys. */
     public SecurityOptions withKeysFile(@Nullable Path file) {
-        return new SecurityOptions(keys, file, keysReload);
+        return new SecurityOptions(keys, file, keysReload, isolatePrefixCache);
+    }
+
+    /** With a file that is looked at so often. */
+    public SecurityOptions withKeysReload(Duration interval) {
+        return new SecurityOptions(keys, keysFile, interval, isolatePrefixCache);
+    }
+
+    /** With the prefix cache apart for each tenant, or in common. */
+    public SecurityOptions withIsolatedPrefixCache(boolean isolate) {
+        return new SecurityOptions(keys, keysFile, keysReload, isolate);
     }
 
     /**

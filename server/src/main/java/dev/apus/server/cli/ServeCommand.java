@@ -106,6 +106,11 @@ final class ServeCommand implements Callable<Integer> {
     private @Nullable Path apiKeysFile;
 
     @Option(
+            names = "--isolate-prefix-cache",
+            description = "Tenants share no entries of the prefix cache. Default: off")
+    private boolean isolatePrefixCache;
+
+    @Option(
             names = "--shutdown-timeout",
             paramLabel = "SECONDS",
             defaultValue = "30",
@@ -180,8 +185,9 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private SecurityOptions security() {
-        SecurityOptions security =
-                new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys)).withKeysFile(apiKeysFile);
+        SecurityOptions security = new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys))
+                .withKeysFile(apiKeysFile)
+                .withIsolatedPrefixCache(isolatePrefixCache);
         // What is wrong with the keys is found before a model is loaded.
         new KeyStore(security).close();
         return security;

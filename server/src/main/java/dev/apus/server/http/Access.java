@@ -1,8 +1,12 @@
 package dev.apus.server.http;
 
+import dev.apus.scheduler.Tenant;
+import dev.apus.server.auth.Admission;
 import dev.apus.server.auth.ApiKey;
 import dev.apus.server.auth.KeyRing;
 import dev.apus.server.auth.Principal;
+import dev.apus.server.auth.QuotaException;
+import dev.apus.server.auth.Quotas;
 import dev.apus.server.auth.Role;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
@@ -24,6 +28,7 @@ final class Access {
             Pattern.compile("(?i)(^|&)(api[_-]?key|x-api-key|key|access[_-]?token|token|authorization)=");
 
     private final Supplier<KeyRing> keys;
+    private final Quotas quotas = new Quotas(System::nanoTime);
     private final Principal anyone;
     private final String model;
     private final Clock clock;
@@ -130,6 +135,37 @@ final class Access {
                 "model",
                 "model_not_allowed",
                 0);
+    }
+
+    /**
+     * Counts a request that makes the engine work against its tenant's limits, and tells these in the answer.
+     *
+     * @throws ApiException 429 if they are reached
+     */
+    Admission admit(Exchange exchange) {
+        try {
+            Admission admission = quotas.enter(exchange.principal());
+            exchange.admission(admission);
+            RateLimits.tell(exchange, admission.standing());
+            return admission;
+        } catch (QuotaException e) {
+            RateLimits.tell(exchange, quotas.standing(exchange.principal()));
+            throw rateLimited(e);
+        }
+    }
+
+    static ApiException rateLimited(QuotaException e) {
+        return new ApiException(
+                429, String.valueOf(e.getMessage()), null, "rate_limit_exceeded", e.retryAfterSeconds());
+    }
+
+    /** On whose account the engine works for the exchange. */
+    static Tenant tenantOf(Exchange exchange) {
+        Principal principal = exchange.principal();
+        return new Tenant(
+                principal.tenant(),
+                principal.terms().weight(),
+                principal.terms().kvShare());
     }
 
     private static @Nullable String bearer(String value) {

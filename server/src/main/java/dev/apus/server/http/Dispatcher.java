@@ -1,6 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.models.chat.ChatTemplateException;
+import dev.apus.server.auth.Admission;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
@@ -22,7 +23,8 @@ final class Dispatcher {
     /** All: OpenAI's clients send headers of their own from a page; the asterisk alone would leave out the first. */
     private static final String CORS_HEADERS = "authorization, *";
 
-    private static final String CORS_EXPOSED = "x-request-id, retry-after, warning";
+    private static final String CORS_EXPOSED =
+            "x-request-id, retry-after, warning, www-authenticate, " + RateLimits.NAMES;
 
     private final HttpOptions options;
     private final List<Route> routes;
@@ -232,10 +234,15 @@ final class Dispatcher {
         if (!route.generates()) {
             return;
         }
+        Admission admission = access.admit(exchange);
         if (!inFlight.enter(exchange)) {
+            admission.leave();
             throw ApiException.unavailable("the server is shutting down and takes no more requests");
         }
-        exchange.onLeft(() -> inFlight.leave(exchange));
+        exchange.onLeft(() -> {
+            admission.leave();
+            inFlight.leave(exchange);
+        });
     }
 
     /** A form or plain text could be sent by any web page without asking, so only JSON is taken. */

@@ -1,5 +1,6 @@
 package dev.apus.server.http;
 
+import dev.apus.server.auth.Admission;
 import dev.apus.server.auth.Principal;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
@@ -41,6 +42,7 @@ final class Exchange {
     private final MemoryBudget.Share memory;
     private String route = "none";
     private Principal principal = NOBODY;
+    private Admission admission = Admission.UNLIMITED;
     private byte[] body = NOTHING;
     private boolean headWritten;
     private volatile boolean ended;
@@ -135,6 +137,15 @@ final class Exchange {
 
     void principal(Principal who) {
         principal = who;
+    }
+
+    /** What counts it against its tenant's limits. */
+    Admission admission() {
+        return admission;
+    }
+
+    void admission(Admission counted) {
+        admission = counted;
     }
 
     int status() {

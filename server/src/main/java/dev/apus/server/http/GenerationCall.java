@@ -7,6 +7,7 @@ import dev.apus.scheduler.EngineEvent.Failed;
 import dev.apus.scheduler.EngineEvent.Finished;
 import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Request;
+import dev.apus.server.auth.QuotaException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -72,6 +73,13 @@ final class GenerationCall {
         exchange.onAbort(this::abortAll);
         exchange.onRefusal(this::fail);
         exchange.onEnd(this::cancel);
+        long promptTokens = promptTokens();
+        try {
+            exchange.admission().takePrompt(promptTokens);
+        } catch (QuotaException e) {
+            failLater(Access.rateLimited(e));
+            return;
+        }
         try {
             List<Engine.Job> jobs = new ArrayList<>(choices.size());
             for (Choice choice : choices) {
@@ -86,13 +94,25 @@ final class GenerationCall {
             }
         } catch (QueueFullException e) {
             metrics.rejected();
+            exchange.admission().giveBack(promptTokens);
             failLater(new ApiException(
                     429, "the server is busy: " + e.getMessage(), null, "queue_full", e.retryAfterSeconds()));
         } catch (IllegalArgumentException e) {
+            exchange.admission().giveBack(promptTokens);
             failLater(ApiException.badRequest(String.valueOf(e.getMessage())));
         } catch (IllegalStateException e) {
+            exchange.admission().giveBack(promptTokens);
             failLater(ApiException.unavailable(String.valueOf(e.getMessage())));
         }
+    }
+
+    /** Of all prompts, each once, whatever the number of its choices. */
+    private long promptTokens() {
+        long tokens = 0;
+        for (int i = 0; i < choices.size(); i += spec.sequences()) {
+            tokens += choices.get(i).request().prompt().length;
+        }
+        return tokens;
     }
 
     private void openLater() {
@@ -130,6 +150,7 @@ final class GenerationCall {
                     running = true;
                     renderer.running();
                 }
+                exchange.admission().takeGenerated(tokens.ids().length);
                 metrics.tokens(choice.request(), choice.sinceLastTokens(System.nanoTime()));
                 if (choice.add(tokens)) {
                     engine.abort(choice.request().id());

@@ -1,6 +1,8 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.SamplingParams;
+import dev.apus.scheduler.SamplingParamsBuilder;
+import dev.apus.scheduler.ThinkingBudget;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -62,8 +64,14 @@ record GenerationSpec(
 
     /** The same for a prompt that leaves the model in the middle of a thought, or does not. */
     GenerationSpec withinThought(boolean thought) {
+        ThinkingBudget budget = sampling.thinkingBudget();
+        SamplingParams within = budget == null
+                ? sampling
+                : new SamplingParamsBuilder(sampling)
+                        .thinkingBudget(new ThinkingBudget(budget.tokens(), budget.start(), budget.end(), thought))
+                        .build();
         return new GenerationSpec(
-                sampling,
+                within,
                 maxTokens,
                 limitName,
                 n,

@@ -4,6 +4,7 @@ import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.Request;
 import dev.apus.scheduler.SamplingParams;
 import dev.apus.scheduler.ServedModel;
+import dev.apus.scheduler.Tenant;
 import io.netty.util.concurrent.EventExecutor;
 import java.util.List;
 import java.util.Map;
@@ -43,16 +44,19 @@ final class Generator {
         String id = unique();
         GenerationCall call = new GenerationCall(
                 exchange, spec, renderer, model.engine(), metrics, workers, options.maxPendingBytes());
+        Tenant tenant = Access.tenantOf(exchange);
+        String salt = salt(tenant, spec.cacheSalt());
         for (int p = 0; p < prompts.size(); p++) {
             Prompt prompt = prompts.get(p);
             Request request = new Request(
-                    id + "-" + p,
-                    prompt.ids(),
-                    params(spec, prompt),
-                    spec.priority(),
-                    spec.cacheSalt(),
-                    exchange.arrivalNanos(),
-                    options.requestTimeout().toNanos());
+                            id + "-" + p,
+                            prompt.ids(),
+                            params(spec, prompt),
+                            spec.priority(),
+                            salt,
+                            exchange.arrivalNanos(),
+                            options.requestTimeout().toNanos())
+                    .withTenant(tenant);
             request.choices(spec.sequences()).forEach(choice -> call.add(prompt, choice, tokenizer));
         }
         EventPump pump = pumps.get(exchange.loop());
@@ -60,6 +64,11 @@ final class Generator {
             throw new IllegalStateException("the connection belongs to no event loop of this server");
         }
         call.start(pump);
+    }
+
+    /** A tenant's name has no line feed, so that no salt of a client's can be another tenant's. */
+    private String salt(Tenant tenant, String given) {
+        return options.security().isolatePrefixCache() ? tenant.name() + "\n" + given : given;
     }
 
     private SamplingParams params(GenerationSpec spec, Prompt prompt) {

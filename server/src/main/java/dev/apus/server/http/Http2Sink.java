@@ -89,7 +89,7 @@ final class Http2Sink implements AnswerSink {
 
     @Override
     public void cutOff() {
-        context.close();
+        stream.reset(context);
     }
 
     @Override

@@ -239,6 +239,13 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         } else {
             LOG.error("stream {} failed", context.channel(), cause);
         }
+        reset(context);
+    }
+
+    /** Ends the stream without an end of the answer. */
+    void reset(ChannelHandlerContext context) {
+        // Closing alone would tell the client nothing if the end of the answer is written and still waits.
+        context.writeAndFlush(new DefaultHttp2ResetFrame(Http2Error.CANCEL));
         context.close();
     }
 
@@ -284,6 +291,6 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
                 "{} has read nothing of a stream for {} ms; the stream is reset",
                 context.channel().remoteAddress(),
                 dispatcher.options().stallTimeout().toMillis());
-        context.close();
+        reset(context);
     }
 }

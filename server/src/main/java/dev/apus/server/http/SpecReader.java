@@ -3,6 +3,8 @@ package dev.apus.server.http;
 import dev.apus.scheduler.SamplingParams;
 import dev.apus.scheduler.SamplingParamsBuilder;
 import dev.apus.scheduler.ServedModel;
+import dev.apus.scheduler.ThinkingBudget;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -112,9 +114,15 @@ final class SpecReader {
                 .allowedTokenIds(allowed)
                 .ignoreEos(ignoreEos)
                 .stopTokenIds(named)
+                .badWords(BadWords.read(fields, model.tokenizer()))
+                .thinkingBudget(thinkingBudget(fields, format))
                 // The likeliest of several is found by the log-probabilities of its tokens.
                 .logprobs(answer.bestOf() > n ? Math.max(0, logprobs) : logprobs)
                 .promptLogprobs(Math.max(promptLogprobs, echo ? logprobs : -1));
+        List<Integer> told = logprobTokenIds(fields, logprobs);
+        if (!told.isEmpty()) {
+            sampling.logprobTokenIds(told);
+        }
         return new GenerationSpec(
                 build(sampling),
                 maxTokens,
@@ -138,6 +146,40 @@ final class SpecReader {
                 fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
                 salt(fields),
                 answer);
+    }
+
+    /** Ids to tell of in place of the likeliest. */
+    private List<Integer> logprobTokenIds(Fields fields, int logprobs) {
+        List<Integer> ids = fields.integers("logprob_token_ids", 0, model.vocabSize() - 1, MOST_LOGPROBS);
+        if (!ids.isEmpty() && logprobs < 0) {
+            throw ApiException.invalid("logprob_token_ids", "'logprob_token_ids' needs 'logprobs'");
+        }
+        if (!ids.isEmpty() && logprobs > 0) {
+            throw ApiException.invalid(
+                    "logprob_token_ids",
+                    "'logprob_token_ids' takes the place of the " + logprobs
+                            + " likeliest tokens, ask for one of the two");
+        }
+        return ids;
+    }
+
+    /** Whether the prompt leaves the model in a thought is not known yet: see {@link GenerationSpec#withinThought}. */
+    private @Nullable ThinkingBudget thinkingBudget(Fields fields, @Nullable ReasoningFormat format) {
+        if (!fields.has("thinking_token_budget")) {
+            return null;
+        }
+        int tokens = fields.integer("thinking_token_budget", 0, 0, Integer.MAX_VALUE);
+        if (format == null) {
+            throw ApiException.unsupported(
+                    "thinking_token_budget",
+                    "'thinking_token_budget' is not supported here: it needs a chat with a model whose thoughts are told apart"
+                            + " (--reasoning-parser)");
+        }
+        return new ThinkingBudget(tokens, ids(format.start()), ids(format.end()), false);
+    }
+
+    private List<Integer> ids(String tag) {
+        return Arrays.stream(model.tokenizer().encode(tag, false, true)).boxed().toList();
     }
 
     private static AnswerOptions answerOptions(Fields fields, @Nullable ReasoningFormat format, int n, boolean stream) {
@@ -312,9 +354,8 @@ final class SpecReader {
                 "guided_grammar",
                 "guided_json_object",
                 "structural_tag");
-        fields.refuse("use logit_bias or allowed_token_ids", "bad_words", "logits_processors");
+        fields.refuse("a request cannot bring code; use logit_bias or allowed_token_ids", "logits_processors");
         fields.refuse("key-value transfer does not exist yet", "kv_transfer_params");
-        fields.refuse("thoughts are not counted yet", "thinking_token_budget");
         fields.refuseIfTrue("beam search does not exist here", "use_beam_search");
         checkIdle(fields);
     }

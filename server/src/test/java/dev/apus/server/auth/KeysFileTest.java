@@ -216,7 +216,8 @@ class KeysFileTest {
         Path file = folder.resolve("keys.yaml");
         KeysText.update(file, keys -> keys.with(entry("one", "1")));
         ApiKey given = ApiKey.ofSecret("given", Principal.of("given", Role.INFERENCE));
-        try (KeyStore store = new KeyStore(new SecurityOptions(List.of(given), file, Duration.ofDays(1)))) {
+        try (KeyStore store = new KeyStore(
+                new SecurityOptions(List.of(given)).withKeysFile(file).withKeysReload(Duration.ofDays(1)))) {
             assertThat(store.ring().find("given")).isNotNull();
             assertThat(store.ring().find("1")).isNotNull();
 

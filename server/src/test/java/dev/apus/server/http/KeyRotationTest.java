@@ -46,7 +46,7 @@ class KeyRotationTest {
     }
 
     private SecurityOptions security() {
-        return new SecurityOptions(List.of(), file(), Duration.ofMillis(5));
+        return new SecurityOptions(List.of()).withKeysFile(file()).withKeysReload(Duration.ofMillis(5));
     }
 
     @Test

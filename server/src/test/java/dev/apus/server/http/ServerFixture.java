@@ -2,12 +2,15 @@ package dev.apus.server.http;
 
 import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.ServedModel;
+import io.netty.channel.ChannelHandler;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /** A server on a free port whose engine a test plays. */
 final class ServerFixture implements AutoCloseable {
@@ -23,10 +26,20 @@ final class ServerFixture implements AutoCloseable {
     }
 
     ServerFixture(Tokenizer tokenizer, UnaryOperator<HttpOptions.Builder> options) {
+        this(tokenizer, options, null);
+    }
+
+    /** @param grpc makes the handler of a stream of gRPC */
+    ServerFixture(Supplier<ChannelHandler> grpc) {
+        this(new CharTokenizer(), options -> options, grpc);
+    }
+
+    private ServerFixture(
+            Tokenizer tokenizer, UnaryOperator<HttpOptions.Builder> options, @Nullable Supplier<ChannelHandler> grpc) {
         ServedModel model = new ServedModel(
                 "stub", tokenizer, ServerFixture::lastContent, Map.of(), 1 << 20, CharTokenizer.SIZE, Map.of(), engine);
         server = HttpServer.start(
-                model, options.apply(HttpOptions.builder().port(0)).build());
+                model, options.apply(HttpOptions.builder().port(0)).build(), grpc);
     }
 
     private static String lastContent(Map<String, ?> variables) {
