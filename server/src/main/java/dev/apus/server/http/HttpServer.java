@@ -99,12 +99,14 @@ public final class HttpServer implements AutoCloseable {
         Generator generator = new Generator(model, options, metrics, workers, pumps);
         GenerationRoutes generation = new GenerationRoutes(model, options.api(), json, encoder, generator);
         routes.addAll(generation.routes());
+        ChatPrompts chats = new ChatPrompts(model, json, options.api());
+        SpecReader specs = new SpecReader(model, options.api());
+        routes.addAll(new MessagesRoutes(model, json, encoder, specs, chats, generator).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
         Access access = new Access(
                 keys::ring, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
         dispatcher = new Dispatcher(options, routes, access, metrics, inFlight, workers);
-        FrontEnd front =
-                new FrontEnd(model, dispatcher, generation, new ChatPrompts(model, json, options.api()), encoder);
+        FrontEnd front = new FrontEnd(model, dispatcher, generation, chats, encoder);
         protocols = new Protocols(dispatcher, grpc.streams(front, options, workers));
         listening = bind(epoll);
         LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
