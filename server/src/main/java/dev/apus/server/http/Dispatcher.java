@@ -24,7 +24,7 @@ final class Dispatcher {
     private static final String CORS_HEADERS = "authorization, *";
 
     private static final String CORS_EXPOSED =
-            "x-request-id, retry-after, warning, www-authenticate, " + RateLimits.NAMES;
+            "x-request-id, request-id, retry-after, warning, www-authenticate, " + RateLimits.NAMES;
 
     private final HttpOptions options;
     private final List<Route> routes;
@@ -171,6 +171,22 @@ final class Dispatcher {
                 null,
                 "method_not_allowed",
                 0);
+    }
+
+    /**
+     * Lets in what comes by a path of another protocol: checks who sends it, and counts it if it makes the engine work.
+     *
+     * @throws ApiException if it may not
+     */
+    void admit(Exchange exchange, Route route) {
+        check(exchange, route);
+        enter(route, exchange);
+    }
+
+    /** Checks who sends it only. @throws ApiException if he may not */
+    void check(Exchange exchange, Route route) {
+        exchange.route(route.path());
+        access.check(exchange, route.needs());
     }
 
     /** Runs the handler, on a virtual thread unless it is a probe's; what the request takes of the memory goes back to the budget when it is done. */

@@ -3,6 +3,7 @@ package dev.apus.server.http;
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.auth.KeyStore;
 import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.grpc.GrpcServices;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -42,7 +43,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Serves a model over HTTP with OpenAI's API, health probes and Prometheus metrics.
+ * Serves a model over HTTP with OpenAI's API, gRPC, health probes and Prometheus metrics.
  *
  * <p>Event loops move bytes, answer probes and make text of tokens; virtual threads parse, render and tokenise, long texts on a few
  * threads of their own; the engine's thread only queues events.
@@ -74,7 +75,7 @@ public final class HttpServer implements AutoCloseable {
     private final Channel listening;
     private final @Nullable Channel administering;
 
-    private HttpServer(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
+    private HttpServer(ServedModel model, HttpOptions options, Grpc grpc) {
         keys = new KeyStore(options.security());
         boolean epoll = Epoll.isAvailable();
         loops = new MultiThreadIoEventLoopGroup(
@@ -94,7 +95,11 @@ public final class HttpServer implements AutoCloseable {
         JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
         Generator generator = new Generator(model, options, metrics, workers, pumps);
-        routes.addAll(new GenerationRoutes(model, options.api(), json, encoder, generator).routes());
+        GenerationRoutes generation = new GenerationRoutes(model, options.api(), json, encoder, generator);
+        routes.addAll(generation.routes());
+        ChatPrompts chats = new ChatPrompts(model, json, options.api());
+        SpecReader specs = new SpecReader(model, options.api());
+        routes.addAll(new MessagesRoutes(model, json, encoder, specs, chats, generator).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api()).routes());
         List<Route> admin = new AdminRoutes(model, options, json, inFlight).routes();
         SecurityOptions.Address adminAddress = options.security().admin();
@@ -104,7 +109,9 @@ public final class HttpServer implements AutoCloseable {
         MemoryBudget memory = new MemoryBudget(options.maxBufferedBytes());
         Access access = access(model, options.host());
         dispatcher = new Dispatcher(options, options.host(), memory, routes, access, metrics, inFlight, workers);
-        Connections ordinary = new Connections(new Protocols(dispatcher, grpc), options.maxConnections());
+        FrontEnd front = new FrontEnd(model, dispatcher, generation, chats, encoder);
+        Protocols protocols = new Protocols(dispatcher, grpc.streams(front, options, workers));
+        Connections ordinary = new Connections(protocols, options.maxConnections());
         Channel first = bind(epoll, options.host(), options.port(), ordinary, null);
         if (adminAddress != null) {
             List<Route> all = new ArrayList<>(admin);
@@ -131,18 +138,29 @@ public final class HttpServer implements AutoCloseable {
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options) {
-        return start(model, options, null);
+        return new HttpServer(model, options, HttpServer::services);
+    }
+
+    /** How gRPC is answered. */
+    private interface Grpc {
+        @Nullable
+        Supplier<ChannelHandler> streams(FrontEnd front, HttpOptions options, ExecutorService workers);
+    }
+
+    private static Supplier<ChannelHandler> services(FrontEnd front, HttpOptions options, ExecutorService workers) {
+        return new GrpcServices(front, options.maxBodyBytes(), options.readTimeout(), options.stallTimeout(), workers)
+                ::newStream;
     }
 
     /**
-     * Starts to listen.
+     * Starts to listen, with another answer to gRPC than this server's services.
      *
      * @param grpc makes the handler of an HTTP/2 stream whose content type is gRPC's: it is put into the stream's channel, gets
      *     {@code Http2HeadersFrame} and {@code Http2DataFrame} from the first one on, and writes the like; null if there is no gRPC
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
-        return new HttpServer(model, options, grpc);
+        return new HttpServer(model, options, (front, given, workers) -> grpc);
     }
 
     /**

@@ -77,6 +77,34 @@ final class SpecReader {
         return read(fields, maxTokens, "max_tokens", logprobs, null, echo, echoOnly);
     }
 
+    /** Of Anthropic's Messages API: one choice, which ends at {@code stop_sequences}; {@code max_tokens} must be there. */
+    GenerationSpec messages(Fields fields) {
+        refuseCommon(fields);
+        fields.refuse("use stop_sequences", "stop");
+        refuseOthersParameters(fields);
+        Integer maxTokens = maxTokens(fields, "max_tokens", 1);
+        return read(fields, maxTokens, "max_tokens", -1, reasoning, false, false)
+                .withStops(stops(fields, "stop_sequences"));
+    }
+
+    /** Whether the model's thoughts are told from its answers. */
+    boolean tellsThoughts() {
+        return reasoning != null;
+    }
+
+    /** What other APIs have and an answer of this one has no place for. */
+    private static void refuseOthersParameters(Fields fields) {
+        fields.refuse(
+                "this API has no place for it, /v1/chat/completions has",
+                "n",
+                "best_of",
+                "echo",
+                "prompt_logprobs",
+                "return_token_ids",
+                "return_tokens_as_token_ids",
+                "stream_options");
+    }
+
     private GenerationSpec read(
             Fields fields,
             @Nullable Integer maxTokens,
@@ -93,7 +121,7 @@ final class SpecReader {
             throw ApiException.invalid("prompt_logprobs", "'prompt_logprobs' cannot be streamed, leave out 'stream'");
         }
         Fields streaming = streamOptions(fields, stream);
-        List<String> stops = stops(fields);
+        List<String> stops = stops(fields, "stop");
         int minTokens = fields.integer("min_tokens", 0, 0, Integer.MAX_VALUE);
         boolean ignoreEos = fields.bool("ignore_eos", false);
         Set<Integer> named = Set.copyOf(fields.integers("stop_token_ids", 0, Integer.MAX_VALUE, Fields.MOST_ENTRIES));
@@ -299,13 +327,14 @@ final class SpecReader {
         return value.floatValue();
     }
 
-    private static List<String> stops(Fields fields) {
-        List<String> stops = fields.strings("stop", MOST_STOPS);
+    private static List<String> stops(Fields fields, String name) {
+        List<String> stops = fields.strings(name, MOST_STOPS);
         for (String stop : stops) {
             if (stop.isEmpty() || stop.length() > MOST_STOP_LENGTH) {
                 throw ApiException.invalid(
-                        "stop",
-                        "a string of 'stop' has " + stop.length() + " characters, must have 1 to " + MOST_STOP_LENGTH);
+                        name,
+                        "a string of '" + name + "' has " + stop.length() + " characters, must have 1 to "
+                                + MOST_STOP_LENGTH);
             }
         }
         return stops;
