@@ -16,7 +16,11 @@ import org.jspecify.annotations.Nullable;
  * @param priority lower goes first among the requests of its tenant; null if not said
  * @param fairnessId on whose account it runs where no API key tells; null if not said
  */
-record Slo(long ttftNanos, long timeoutNanos, @Nullable Integer priority, @Nullable String fairnessId) {
+record Slo(
+        long ttftNanos,
+        long timeoutNanos,
+        @Nullable Integer priority,
+        @Nullable String fairnessId) {
     /** Milliseconds within which the first token is wanted. */
     static final String TTFT = "x-slo-ttft-ms";
     /** Seconds within which the answer is wanted. */
@@ -69,7 +73,8 @@ record Slo(long ttftNanos, long timeoutNanos, @Nullable Integer priority, @Nulla
      */
     static Tenant tenantOf(Exchange exchange, Slo slo) {
         Tenant tenant = Access.tenantOf(exchange);
-        boolean noKey = exchange.principal().key().equals("none") && tenant.name().equals(Principal.DEFAULT_TENANT);
+        boolean noKey =
+                exchange.principal().key().equals("none") && tenant.name().equals(Principal.DEFAULT_TENANT);
         String id = slo.fairnessId;
         return noKey && id != null ? new Tenant(id, tenant.weight(), tenant.kvShare()) : tenant;
     }

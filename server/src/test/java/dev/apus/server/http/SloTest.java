@@ -36,8 +36,16 @@ class SloTest {
 
     @Test
     void headersReachTheEngine() throws Exception {
-        send("{\"prompt\":\"a\"}", Slo.TTFT, "250.5", Slo.TIMEOUT, "1.5", Slo.PRIORITY, "-3", Slo.FAIRNESS, "team/a");
-        Request request = taken();
+        Request request = taken(
+                "{\"prompt\":\"a\"}",
+                Slo.TTFT,
+                "250.5",
+                Slo.TIMEOUT,
+                "1.5",
+                Slo.PRIORITY,
+                "-3",
+                Slo.FAIRNESS,
+                "team/a");
         assertThat(request.ttftDeadlineNanos()).isEqualTo(250_500_000);
         assertThat(request.deadlineNanos()).isEqualTo(SECOND * 3 / 2);
         assertThat(request.priority()).isEqualTo(-3);
@@ -46,13 +54,12 @@ class SloTest {
 
     @Test
     void withoutThemNothingChangesAndTheBodysPriorityGoesFirst() throws Exception {
-        send("{\"prompt\":\"a\"}");
-        Request request = taken();
+        Request request = taken("{\"prompt\":\"a\"}");
         assertThat(request.ttftDeadlineNanos()).isZero();
         assertThat(request.deadlineNanos()).isZero();
         assertThat(request.tenant()).isEqualTo(Tenant.DEFAULT);
-        send("{\"prompt\":\"a\",\"priority\":7}", Slo.PRIORITY, "2");
-        assertThat(taken().priority()).isEqualTo(7);
+        assertThat(taken("{\"prompt\":\"a\",\"priority\":7}", Slo.PRIORITY, "2").priority())
+                .isEqualTo(7);
     }
 
     @Test
@@ -64,21 +71,34 @@ class SloTest {
 
     @ParameterizedTest
     @CsvSource({
-        "x-slo-ttft-ms, abc", "x-slo-ttft-ms, -1", "x-slo-ttft-ms, 0", "x-slo-ttft-ms, 86400001",
-        "x-slo-ttft-ms, ''", "x-slo-ttft-ms, 1e3", "x-slo-ttft-ms, NaN", "x-slo-ttft-ms, 0x10",
-        "x-slo-ttft-ms, 99999999999999999999999999", "x-request-timeout, 86400.5", "x-request-timeout, 1s",
-        "x-request-timeout, .5", "x-request-priority, 1.5", "x-request-priority, 99999999999",
-        "x-gateway-inference-fairness-id, a b", "x-gateway-inference-fairness-id, ''",
+        "x-slo-ttft-ms, abc",
+        "x-slo-ttft-ms, -1",
+        "x-slo-ttft-ms, 0",
+        "x-slo-ttft-ms, 86400001",
+        "x-slo-ttft-ms, ''",
+        "x-slo-ttft-ms, 1e3",
+        "x-slo-ttft-ms, NaN",
+        "x-slo-ttft-ms, 0x10",
+        "x-slo-ttft-ms, 99999999999999999999999999",
+        "x-request-timeout, 86400.5",
+        "x-request-timeout, 1s",
+        "x-request-timeout, .5",
+        "x-request-priority, 1.5",
+        "x-request-priority, 99999999999",
+        "x-gateway-inference-fairness-id, a b",
+        "x-gateway-inference-fairness-id, ''",
     })
     void wrongValuesAreRefusedByName(String header, String value) {
         assertThatThrownBy(() -> slo(header, value))
-                .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.status()).isEqualTo(400))
+                .isInstanceOfSatisfying(
+                        ApiException.class, e -> assertThat(e.status()).isEqualTo(400))
                 .hasMessageContaining(header);
     }
 
     @Test
     void aRefusedHeaderIsTheParameterAtFault() throws Exception {
-        HttpResponse<String> answer = send("{\"prompt\":\"a\"}", Slo.TTFT, "soon").join();
+        HttpResponse<String> answer =
+                send("{\"prompt\":\"a\"}", Slo.TTFT, "soon").join();
         assertThat(answer.statusCode()).isEqualTo(400);
         JsonNode error = server.tree(answer.body()).get("error");
         assertThat(error.get("param").stringValue()).isEqualTo(Slo.TTFT);
@@ -92,8 +112,10 @@ class SloTest {
         engine.fail(engine.next(), FailureKind.QUEUE_EXPIRED, "waited too long");
         HttpResponse<String> answer = sent.join();
         assertThat(answer.statusCode()).isEqualTo(503);
-        assertThat(answer.headers().firstValueAsLong("retry-after").orElseThrow()).isPositive();
-        assertThat(server.tree(answer.body()).get("error").get("code").stringValue()).isEqualTo("queue_expired");
+        assertThat(answer.headers().firstValueAsLong("retry-after").orElseThrow())
+                .isPositive();
+        assertThat(server.tree(answer.body()).get("error").get("code").stringValue())
+                .isEqualTo("queue_expired");
     }
 
     @Test
@@ -102,7 +124,8 @@ class SloTest {
         engine.fail(engine.next(), FailureKind.DEADLINE, "not done in time");
         HttpResponse<String> answer = sent.join();
         assertThat(answer.statusCode()).isEqualTo(504);
-        assertThat(server.tree(answer.body()).get("error").get("code").stringValue()).isEqualTo("request_timeout");
+        assertThat(server.tree(answer.body()).get("error").get("code").stringValue())
+                .isEqualTo("request_timeout");
     }
 
     @Test
@@ -117,9 +140,11 @@ class SloTest {
     }
 
     /** The request that the engine was given; it ends at once. */
-    private Request taken() throws InterruptedException {
+    private Request taken(String body, String... headers) throws InterruptedException {
+        CompletableFuture<HttpResponse<String>> sent = send(body, headers);
         ManualEngine.Work work = engine.next();
         engine.finish(work);
+        assertThat(sent.join().statusCode()).isEqualTo(200);
         return work.request;
     }
 
