@@ -47,6 +47,9 @@ final class ManualEngine implements Engine {
     /** Requests that it still takes before its queue is full. */
     final AtomicInteger room = new AtomicInteger(Integer.MAX_VALUE);
 
+    /** How often it was told to forget its prefixes. */
+    final AtomicInteger resets = new AtomicInteger();
+
     /** The next request in the order of submission; waits for it. */
     Work next() throws InterruptedException {
         Work work = submitted.poll(10, TimeUnit.SECONDS);
@@ -108,6 +111,12 @@ final class ManualEngine implements Engine {
 
     @Override
     public CompletableFuture<Void> drain() {
+        return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public CompletableFuture<Void> resetPrefixCache() {
+        resets.incrementAndGet();
         return CompletableFuture.completedFuture(null);
     }
 
