@@ -41,6 +41,9 @@ for jar in "$image"/app/*.jar; do
       */tokenizers-*)
         keep_only native/lib/ "native/lib/$os-$arch"
         rm -rf cv nlp ;;
+      */proto-google-common-protos-*)
+        for part in com/google/*/ google/*/; do case "$part" in */rpc/) ;; *) rm -rf "$part" ;; esac; done ;;
+      */grpc-services-*) rm -rf io/grpc/binarylog io/grpc/channelz io/grpc/protobuf io/grpc/services META-INF/services ;;
       */jna-*)
         mv "com/sun/jna/$jna_os-${arch/_/-}" "$work/jna"
         rm -rf com/sun/jna/{aix,darwin,dragonflybsd,freebsd,linux,openbsd,sunos,win32}-*
