@@ -341,6 +341,11 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     @Override
+    public @Nullable Long timeoutNanos() {
+        return request.timeoutNanos();
+    }
+
+    @Override
     public boolean isWritable() {
         return context.channel().isWritable();
     }

@@ -2,10 +2,14 @@ package dev.apus.server.http;
 
 import dev.apus.models.chat.ChatTemplateException;
 import dev.apus.scheduler.ServedModel;
+import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http2.Http2Headers;
+import java.math.BigDecimal;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The front end's work for protocols that are not HTTP's own: who may ask, parameters, templates, tokens and the engine are the same, and
@@ -31,6 +35,9 @@ public final class FrontEnd {
             this.needs = needs;
         }
     }
+
+    /** Longer ones than the header takes are as good as none. */
+    private static final long MOST_TIMEOUT_NANOS = Duration.ofDays(1).toNanos();
 
     private static final Route.Handler NO_HANDLER = exchange -> {
         throw new IllegalStateException("a call of another protocol is not dispatched by its path");
@@ -60,10 +67,15 @@ public final class FrontEnd {
      * Begins a call; its headers are those of HTTP.
      *
      * @param path of the method, which must be one of few: it is a label of metrics
+     * @param timeoutNanos after how long the caller gives up, or null for never; the engine gives up then, too
      * @throws ApiException if the caller may not ask, or the server takes no more
      */
-    public CallSession begin(Caller caller, Http2Headers head, String path, Purpose purpose) {
+    public CallSession begin(
+            Caller caller, Http2Headers head, String path, Purpose purpose, @Nullable Long timeoutNanos) {
         HttpRequest request = Http2Head.request(head);
+        if (timeoutNanos != null) {
+            setTimeout(request.headers(), timeoutNanos);
+        }
         dispatcher.checkHead(request);
         Route route =
                 routes.computeIfAbsent(path, name -> new Route("POST", name, purpose.kind, purpose.needs, NO_HANDLER));
@@ -74,6 +86,13 @@ public final class FrontEnd {
             throw ApiException.unavailable("the server is shutting down and takes no more requests");
         }
         return session;
+    }
+
+    /** As if the caller had sent the header, unless it has: then that is its wish, or is refused. */
+    private static void setTimeout(HttpHeaders headers, long nanos) {
+        if (!headers.contains(Slo.TIMEOUT) && nanos > 0 && nanos < MOST_TIMEOUT_NANOS) {
+            headers.set(Slo.TIMEOUT, BigDecimal.valueOf(nanos, 9).toPlainString());
+        }
     }
 
     /** What is served. */

@@ -8,6 +8,8 @@ import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
@@ -33,6 +35,7 @@ final class BridgeFixture implements AutoCloseable {
     final AtomicLong held = new AtomicLong();
 
     private final Channel listening;
+    private final ChannelGroup connections = new DefaultChannelGroup(loops.next(), true);
     final ManagedChannel channel;
 
     BridgeFixture(ServerServiceDefinition service) {
@@ -47,6 +50,7 @@ final class BridgeFixture implements AutoCloseable {
                 .childHandler(new ChannelInitializer<>() {
                     @Override
                     protected void initChannel(Channel connection) {
+                        connections.add(connection);
                         connection
                                 .pipeline()
                                 .addLast(
@@ -108,6 +112,7 @@ final class BridgeFixture implements AutoCloseable {
     public void close() {
         channel.shutdownNow();
         listening.close().syncUninterruptibly();
+        connections.close().awaitUninterruptibly();
         loops.shutdownGracefully(0, 2, TimeUnit.SECONDS).syncUninterruptibly();
         workers.shutdownNow();
     }
