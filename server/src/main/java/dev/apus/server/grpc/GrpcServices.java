@@ -85,8 +85,8 @@ public final class GrpcServices {
 
     private Admission admit(GrpcTransport transport, Http2Headers head, String method) {
         try {
-            return new SessionAdmission(front.begin(
-                    transport, head, "/" + method, purpose(method), transport.timeoutNanos()));
+            return new SessionAdmission(
+                    front.begin(transport, head, "/" + method, purpose(method), transport.timeoutNanos()));
         } catch (ApiException e) {
             throw GrpcErrors.of(e);
         }

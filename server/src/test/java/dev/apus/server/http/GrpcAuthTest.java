@@ -53,13 +53,14 @@ class GrpcAuthTest {
 
     @Test
     void aCallNeedsAKeyOfTheRole() throws Exception {
-        StatusRuntimeException none = GrpcClient.error(() -> stub(fixture.client.channel()).tokenize(text()));
+        StatusRuntimeException none =
+                GrpcClient.error(() -> stub(fixture.client.channel()).tokenize(text()));
         assertThat(none.getStatus().getCode()).isEqualTo(Status.Code.UNAUTHENTICATED);
         assertThat(GrpcClient.detail(none, ErrorInfo.class).getReason()).isEqualTo("MISSING_API_KEY");
         assertThat(GrpcClient.code(() -> withKey("sk-wrong").tokenize(text()))).isEqualTo(Status.Code.UNAUTHENTICATED);
         assertThat(GrpcClient.code(() -> withKey(MONITOR).tokenize(text()))).isEqualTo(Status.Code.PERMISSION_DENIED);
-        assertThat(GrpcClient.code(() -> withKey(MONITOR)
-                        .generate(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(1)))))
+        assertThat(GrpcClient.code(
+                        () -> withKey(MONITOR).generate(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(1)))))
                 .isEqualTo(Status.Code.PERMISSION_DENIED);
         assertThat(withKey(KEY).tokenize(text()).getTokenIdsCount()).isEqualTo(2);
         assertThat(stub(fixture.client.with("x-api-key", KEY)).tokenize(text()).getTokenIdsCount())
@@ -71,9 +72,13 @@ class GrpcAuthTest {
         assertThat(GrpcClient.code(
                         () -> stub(fixture.client.channel()).listModels(ListModelsRequest.getDefaultInstance())))
                 .isEqualTo(Status.Code.UNAUTHENTICATED);
-        assertThat(withKey(MONITOR).listModels(ListModelsRequest.getDefaultInstance()).getModelsCount())
+        assertThat(withKey(MONITOR)
+                        .listModels(ListModelsRequest.getDefaultInstance())
+                        .getModelsCount())
                 .isOne();
-        assertThat(withKey(MONITOR).getLoads(GetLoadsRequest.getDefaultInstance()).getTotalBlocks())
+        assertThat(withKey(MONITOR)
+                        .getLoads(GetLoadsRequest.getDefaultInstance())
+                        .getTotalBlocks())
                 .isEqualTo(100);
     }
 
