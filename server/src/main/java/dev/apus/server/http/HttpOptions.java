@@ -1,8 +1,10 @@
 package dev.apus.server.http;
 
 import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.tls.TlsOptions;
 import java.time.Duration;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where the server listens and what it grants a client. Made by {@link #builder}.
@@ -25,6 +27,7 @@ import java.util.Set;
  *     which on any other address than the loopback's means all
  * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
  * @param api what is decided about requests for text
+ * @param tls the files for TLS; null for none
  * @param security who may do what; without keys whoever reaches the server
  */
 public record HttpOptions(
@@ -44,6 +47,7 @@ public record HttpOptions(
         Set<String> allowedHosts,
         Set<String> allowedOrigins,
         ApiOptions api,
+        @Nullable TlsOptions tls,
         SecurityOptions security) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
@@ -111,6 +115,7 @@ public record HttpOptions(
         private int maxPendingBytes = 1 << 20;
         private int maxConnections = 1024;
         private int maxStreams = 1024;
+        private @Nullable TlsOptions tls;
         private Duration readTimeout = Duration.ofSeconds(30);
         private Duration idleTimeout = Duration.ofSeconds(75);
         private Duration stallTimeout = Duration.ofSeconds(30);
@@ -164,6 +169,11 @@ public record HttpOptions(
 
         public Builder maxStreams(int value) {
             maxStreams = value;
+            return this;
+        }
+
+        public Builder tls(@Nullable TlsOptions value) {
+            tls = value;
             return this;
         }
 
@@ -228,6 +238,7 @@ public record HttpOptions(
                     allowedHosts,
                     allowedOrigins,
                     api,
+                    tls,
                     security);
         }
     }

@@ -2,6 +2,8 @@ package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.auth.KeyStore;
+import dev.apus.server.tls.TlsCertificates;
+import dev.apus.server.tls.TlsOptions;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -67,6 +69,7 @@ public final class HttpServer implements AutoCloseable {
     private final ExecutorService workers;
     private final TextEncoder encoder;
     private final ServerMetrics metrics;
+    private final @Nullable TlsCertificates tls;
     private final KeyStore keys;
     private final InFlight inFlight = new InFlight();
     private final Dispatcher dispatcher;
@@ -77,6 +80,8 @@ public final class HttpServer implements AutoCloseable {
 
     private HttpServer(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
         this.options = options;
+        TlsOptions tlsOptions = options.tls();
+        tls = tlsOptions == null ? null : new TlsCertificates(tlsOptions);
         keys = new KeyStore(options.security());
         boolean epoll = Epoll.isAvailable();
         loops = new MultiThreadIoEventLoopGroup(
@@ -101,9 +106,18 @@ public final class HttpServer implements AutoCloseable {
         Access access = new Access(
                 keys::ring, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
         dispatcher = new Dispatcher(options, routes, access, metrics, inFlight, workers);
-        protocols = new Protocols(dispatcher, grpc);
+        protocols = new Protocols(dispatcher, grpc, tls, workers);
         listening = bind(epoll);
-        LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
+        if (tls != null) {
+            tls.watch();
+        }
+        LOG.debug(
+                "serving '{}' on {}://{}:{} ({})",
+                model.name(),
+                scheme(),
+                options.host(),
+                port(),
+                epoll ? "epoll" : "nio");
     }
 
     /**
@@ -121,6 +135,7 @@ public final class HttpServer implements AutoCloseable {
      * @param grpc makes the handler of an HTTP/2 stream whose content type is gRPC's: it is put into the stream's channel, gets
      *     {@code Http2HeadersFrame} and {@code Http2DataFrame} from the first one on, and writes the like; null if there is no gRPC
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
+     * @throws IllegalArgumentException if a file for TLS is wrong; the message says which, why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
         return new HttpServer(model, options, grpc);
@@ -138,6 +153,11 @@ public final class HttpServer implements AutoCloseable {
     /** The TCP port that it listens on. */
     public int port() {
         return ((InetSocketAddress) listening.localAddress()).getPort();
+    }
+
+    /** {@code https} with TLS, else {@code http}. */
+    public String scheme() {
+        return tls == null ? "http" : "https";
     }
 
     /** All that it answers, for tests. */
@@ -184,6 +204,9 @@ public final class HttpServer implements AutoCloseable {
         encoder.close();
         metrics.close();
         keys.close();
+        if (tls != null) {
+            tls.close();
+        }
     }
 
     private boolean awaitDrained(Duration limit) {
@@ -232,7 +255,9 @@ public final class HttpServer implements AutoCloseable {
             channel.closeFuture().addListener(closed -> connections.decrementAndGet());
             int count = connections.incrementAndGet();
             if (count > options.maxConnections() + WATCHERS) {
-                channel.writeAndFlush(Unpooled.wrappedBuffer(TOO_MANY)).addListener(ChannelFutureListener.CLOSE);
+                // With TLS there is no word that would be cheap enough.
+                channel.writeAndFlush(tls == null ? Unpooled.wrappedBuffer(TOO_MANY) : Unpooled.EMPTY_BUFFER)
+                        .addListener(ChannelFutureListener.CLOSE);
                 return;
             }
             protocols.begin(channel, count > options.maxConnections());
