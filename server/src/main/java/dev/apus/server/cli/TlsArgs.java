@@ -12,7 +12,8 @@ final class TlsArgs {
     @Option(
             names = "--ssl-certfile",
             paramLabel = "FILE",
-            description = "PEM file of the server's certificate and its chain: serves HTTPS. Followed while it changes.")
+            description =
+                    "PEM file of the server's certificate and its chain: serves HTTPS. Followed while it changes.")
     private @Nullable Path certificates;
 
     @Option(
@@ -43,9 +44,14 @@ final class TlsArgs {
      */
     @Nullable
     TlsOptions options() {
-        if (clients < 0 || clients > 2) {
-            throw new IllegalArgumentException("--ssl-cert-reqs is " + clients + ", must be 0, 1 or 2");
-        }
+        ClientCertificates wanted =
+                switch (clients) {
+                    case 0 -> ClientCertificates.NONE;
+                    case 1 -> ClientCertificates.OPTIONAL;
+                    case 2 -> ClientCertificates.REQUIRED;
+                    default -> throw new IllegalArgumentException(
+                            "--ssl-cert-reqs is " + clients + ", must be 0, 1 or 2");
+                };
         if (certificates == null) {
             if (key != null || authorities != null || clients != 0) {
                 throw new IllegalArgumentException(
@@ -53,8 +59,8 @@ final class TlsArgs {
             }
             return null;
         }
-        TlsOptions options = new TlsOptions(
-                certificates, key == null ? certificates : key, authorities, ClientCertificates.values()[clients]);
+        TlsOptions options =
+                new TlsOptions(certificates, key == null ? certificates : key, authorities, wanted);
         TlsCertificates.check(options);
         return options;
     }

@@ -14,8 +14,8 @@ import io.netty.handler.codec.http2.Http2FrameCodec;
 import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
 import io.netty.handler.codec.http2.Http2MultiplexHandler;
 import io.netty.handler.codec.http2.Http2Settings;
-import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.flush.FlushConsolidationHandler;
+import io.netty.handler.ssl.SslHandler;
 import java.time.Duration;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
@@ -86,7 +86,8 @@ final class Protocols {
         if (tls != null) {
             SslHandler handler = tls.current().newHandler(channel.alloc(), workers);
             handler.setHandshakeTimeoutMillis(Math.min(
-                    MOST_HANDSHAKE.toMillis(), dispatcher.options().readTimeout().toMillis()));
+                    MOST_HANDSHAKE.toMillis(),
+                    dispatcher.options().readTimeout().toMillis()));
             channel.pipeline().addLast(handler, new AlpnChooser(this, watchOnly));
             return;
         }

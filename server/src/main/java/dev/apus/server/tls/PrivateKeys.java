@@ -59,8 +59,10 @@ final class PrivateKeys {
         try {
             curve = curve(ByteBuffer.wrap(der));
         } catch (BufferUnderflowException | IllegalArgumentException e) {
-            throw new IllegalArgumentException("the private key is broken or names no curve; write it anew with"
-                    + " 'openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW'", e);
+            throw new IllegalArgumentException(
+                    "the private key is broken or names no curve; write it anew with"
+                            + " 'openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW'",
+                    e);
         }
         return ofPkcs8(tagged(SEQUENCE, VERSION_0, tagged(SEQUENCE, EC, curve), tagged(OCTET_STRING, der)));
     }

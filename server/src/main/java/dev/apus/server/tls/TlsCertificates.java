@@ -78,7 +78,7 @@ public final class TlsCertificates implements AutoCloseable {
                 Thread.ofPlatform().name("apus-tls-watch").daemon().factory());
         watcher = service;
         long millis = options.checkEvery().toMillis();
-        var unused = service.scheduleWithFixedDelay(this::check, millis, millis, TimeUnit.MILLISECONDS);
+        var _ = service.scheduleWithFixedDelay(this::check, millis, millis, TimeUnit.MILLISECONDS);
     }
 
     private void check() {
@@ -105,7 +105,8 @@ public final class TlsCertificates implements AutoCloseable {
             current = loaded.context;
             tell(loaded.own);
         } catch (IllegalArgumentException e) {
-            LOG.error("the files for TLS have changed and are not taken: {}; the old certificate stays", e.getMessage());
+            LOG.error(
+                    "the files for TLS have changed and are not taken: {}; the old certificate stays", e.getMessage());
         } catch (RuntimeException e) {
             // The watch must go on.
             LOG.error("the files for TLS have changed and are not taken; the old certificate stays", e);
@@ -127,8 +128,9 @@ public final class TlsCertificates implements AutoCloseable {
         PrivateKey key = files.get(1).key();
         X509Certificate own = chain.getFirst();
         if (!PrivateKeys.match(key, own.getPublicKey())) {
-            throw new IllegalArgumentException("the key in " + options.key() + " does not belong to the first certificate in "
-                    + options.certificates() + " (" + own.getSubjectX500Principal() + ")");
+            throw new IllegalArgumentException(
+                    "the key in " + options.key() + " does not belong to the first certificate in "
+                            + options.certificates() + " (" + own.getSubjectX500Principal() + ")");
         }
         SslContextBuilder builder = SslContextBuilder.forServer(key, chain)
                 .sslProvider(SslProvider.JDK)
@@ -156,7 +158,10 @@ public final class TlsCertificates implements AutoCloseable {
     private static void tell(X509Certificate own) {
         Instant end = own.getNotAfter().toInstant();
         if (end.isBefore(Instant.now())) {
-            LOG.warn("the certificate of {} has expired on {}: clients will refuse it", own.getSubjectX500Principal(), end);
+            LOG.warn(
+                    "the certificate of {} has expired on {}: clients will refuse it",
+                    own.getSubjectX500Principal(),
+                    end);
         } else {
             LOG.info("TLS with the certificate of {}, valid until {}", own.getSubjectX500Principal(), end);
         }

@@ -126,7 +126,8 @@ class TlsTest {
             assertThat(subject(fixture)).isEqualTo("CN=first");
 
             write(pki.server("second"));
-            ServerFixture.await("the new certificate is used", () -> subject(fixture).equals("CN=second"));
+            ServerFixture.await(
+                    "the new certificate is used", () -> subject(fixture).equals("CN=second"));
 
             // One that does not fit changes nothing, nor does one that is gone; the next good one is taken.
             TestPki.write(folder, "cert.pem", pki.server("third").getCertificatePathPEM());
@@ -134,7 +135,8 @@ class TlsTest {
             Files.delete(folder.resolve("key.pem"));
             assertThat(staysFor(fixture, "CN=second")).isTrue();
             write(pki.server("fourth"));
-            ServerFixture.await("the new certificate is used", () -> subject(fixture).equals("CN=fourth"));
+            ServerFixture.await(
+                    "the new certificate is used", () -> subject(fixture).equals("CN=fourth"));
 
             old.getOutputStream().write(RawClient.get("/health").getBytes(StandardCharsets.US_ASCII));
             assertThat(new String(old.getInputStream().readNBytes(15), StandardCharsets.US_ASCII))
@@ -167,7 +169,8 @@ class TlsTest {
         try (ServerFixture fixture = fixture(ClientCertificates.REQUIRED)) {
             assertThat(getsIn(fixture, pki.client("friend"))).isTrue();
             assertThat(getsIn(fixture, null)).isFalse();
-            assertThat(getsIn(fixture, new TestPki("another").client("stranger"))).isFalse();
+            assertThat(getsIn(fixture, new TestPki("another").client("stranger")))
+                    .isFalse();
         }
     }
 
@@ -191,9 +194,7 @@ class TlsTest {
 
     private boolean getsIn(ServerFixture fixture, @Nullable X509Bundle own) throws Exception {
         try {
-            return health(fixture, pki.trusting(own), HttpClient.Version.HTTP_2)
-                            .statusCode()
-                    == 200;
+            return health(fixture, pki.trusting(own), HttpClient.Version.HTTP_2).statusCode() == 200;
         } catch (IOException e) {
             return false;
         }

@@ -9,7 +9,6 @@ import java.net.Socket;
 import java.net.http.HttpClient;
 import java.nio.file.Path;
 import javax.net.ssl.SSLContext;
-import org.jspecify.annotations.Nullable;
 
 /** What a client and a server of a test speak. */
 enum Wire {
@@ -19,7 +18,12 @@ enum Wire {
     TLS_HTTP_2(HttpClient.Version.HTTP_2, true);
 
     private final HttpClient.Version version;
-    private final @Nullable Secured secured;
+    private final boolean tls;
+
+    /** Made when it is first asked for. */
+    private static final class Certificates {
+        static final Secured SECURED = Secured.create();
+    }
 
     private record Secured(TlsOptions server, SSLContext client) {
         static Secured create() {
@@ -38,23 +42,23 @@ enum Wire {
 
     Wire(HttpClient.Version version, boolean tls) {
         this.version = version;
-        secured = tls ? Secured.create() : null;
+        this.tls = tls;
     }
 
     /** Options that a server needs for it. */
     HttpOptions.Builder options(HttpOptions.Builder options) {
-        return secured == null ? options : options.tls(secured.server);
+        return tls ? options.tls(Certificates.SECURED.server) : options;
     }
 
     HttpClient client() {
         HttpClient.Builder builder = HttpClient.newBuilder().version(version);
-        return secured == null
-                ? builder.build()
-                : builder.sslContext(secured.client).build();
+        return tls
+                ? builder.sslContext(Certificates.SECURED.client).build()
+                : builder.build();
     }
 
     String url(int port) {
-        return (secured == null ? "http" : "https") + "://127.0.0.1:" + port;
+        return (tls ? "https" : "http") + "://127.0.0.1:" + port;
     }
 
     /** A connection for bytes of HTTP/1.1, without TLS. */
