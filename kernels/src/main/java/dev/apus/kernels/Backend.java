@@ -62,6 +62,11 @@ public interface Backend extends AutoCloseable {
         return List.of(activationType());
     }
 
+    /** Whether {@link Kernels#attention} computes shapes that are bidirectional. */
+    default boolean bidirectionalAttention() {
+        return false;
+    }
+
     /** A model's forward pass: launches the kernels of a batch and returns the logits F32 {@code [logit rows, vocab]}. */
     @FunctionalInterface
     interface Forward {

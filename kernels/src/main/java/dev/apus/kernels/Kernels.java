@@ -75,8 +75,11 @@ public interface Kernels {
             StepBatch batch);
 
     /**
-     * Causal attention of the batch's queries over their sequences' cached keys and values, prompts and single tokens mixed.
+     * Causal attention of the batch's queries over their sequences' cached keys and values, prompts and single tokens mixed; where the
+     * shape is bidirectional, every query sees all keys of its sequence, which the batch must then hold whole.
      *
+     * @throws IllegalArgumentException if the shape is bidirectional and {@link Backend#bidirectionalAttention} is false
+     * @throws IllegalArgumentException if the shape is bidirectional and the batch holds a part of a sequence only
      * @param out {@code [tokens, heads * headDim]}
      * @param qkv as left by {@link #ropeAndCache}; only the query part is read
      */

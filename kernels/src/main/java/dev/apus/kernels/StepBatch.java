@@ -111,6 +111,20 @@ public final class StepBatch {
         return sequence;
     }
 
+    /**
+     * Adds a token of the sequence that was added last to the rows that go on to the logits: its first token, say, which no
+     * {@code logitsFrom} can name alone.
+     *
+     * @param token index in this batch, above those added before
+     */
+    public void addLogitRow(int token) {
+        if (token < 0 || token >= tokens || (logitRowCount > 0 && token <= logitRows[logitRowCount - 1])) {
+            throw new IllegalArgumentException("token " + token + " of a batch of " + tokens
+                    + " cannot be a logit row; it must be there and above those before");
+        }
+        logitRows[logitRowCount++] = token;
+    }
+
     public int blockSize() {
         return blockSize;
     }

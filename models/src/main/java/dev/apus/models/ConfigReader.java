@@ -43,6 +43,16 @@ final class ConfigReader {
         return values.get(fileKey(key));
     }
 
+    /** Number of keys that the file has. */
+    int size() {
+        return values.size();
+    }
+
+    /** The file's own keys. */
+    java.util.Set<String> keys() {
+        return java.util.Collections.unmodifiableSet(values.keySet());
+    }
+
     boolean has(String key) {
         return value(key) != null;
     }

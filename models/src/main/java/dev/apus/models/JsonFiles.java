@@ -7,7 +7,9 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.json.JsonFactory;
@@ -57,19 +59,31 @@ final class JsonFiles {
 
     /** The object that {@code file} holds, without null members. */
     Map<String, Object> object(Path file) {
+        if (value(file) instanceof Map<?, ?> map) {
+            Map<String, Object> out = new LinkedHashMap<>();
+            map.forEach((key, value) -> {
+                if (value != null) {
+                    out.put(String.valueOf(key), value);
+                }
+            });
+            return out;
+        }
+        throw new CheckpointException(file + " does not hold a JSON object");
+    }
+
+    /** The list that {@code file} holds. */
+    List<?> list(Path file) {
+        if (value(file) instanceof List<?> list) {
+            return list;
+        }
+        throw new CheckpointException(file + " does not hold a JSON list");
+    }
+
+    private @Nullable Object value(Path file) {
         try {
-            if (mapper.readValue(text(file), Object.class) instanceof Map<?, ?> map) {
-                Map<String, Object> out = new LinkedHashMap<>();
-                map.forEach((key, value) -> {
-                    if (value != null) {
-                        out.put(String.valueOf(key), value);
-                    }
-                });
-                return out;
-            }
+            return mapper.readValue(text(file), Object.class);
         } catch (JacksonException e) {
             throw new CheckpointException(file + " is no valid JSON: " + ConfigReader.quote(e.getOriginalMessage()), e);
         }
-        throw new CheckpointException(file + " does not hold a JSON object");
     }
 }

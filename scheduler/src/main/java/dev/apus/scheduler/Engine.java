@@ -49,6 +49,11 @@ public interface Engine extends AutoCloseable {
     /** A recent snapshot for metrics and health; cheap, never waits for the engine. */
     EngineStats stats();
 
+    /** A recent snapshot of the tenants that have or lately had requests; cheap, never waits for the engine. */
+    default List<TenantStats> tenants() {
+        return List.of();
+    }
+
     /** Aborts what is left and ends the engine's threads. */
     @Override
     void close();

@@ -37,11 +37,15 @@ final class EngineLoop {
     /** A pending token is one of the step launched just before; with more steps in flight it would not be. */
     private static final int MOST_STEPS_IN_FLIGHT = 2;
 
+    /** A tenant that took less than its share may have so many steps to itself when it needs them, and no more. */
+    private static final int ALLOWED_STEPS = 8;
+
     private Runner runner;
     private final int maxModelLength;
     private final BlockManager blocks;
     private final BlockHasher hasher;
     private final Sequences sequences = new Sequences();
+    private final Tenants tenants;
     private final Scheduler scheduler;
     private final Counters counters;
     private final Outbox outbox;
@@ -81,7 +85,8 @@ final class EngineLoop {
         this.clock = clock;
         blocks = new BlockManager(blockCount, EngineOptions.BLOCK_SIZE, options.enablePrefixCaching());
         hasher = BlockHasher.withRandomKey(EngineOptions.BLOCK_SIZE);
-        scheduler = new Scheduler(sequences, blocks, options, counters, clock);
+        tenants = new Tenants(sequences, ALLOWED_STEPS * (double) options.maxNumBatchedTokens());
+        scheduler = new Scheduler(sequences, tenants, blocks, options, counters, clock);
         stepRows = new int[options.maxNumSeqs()];
         int depth = runner.stepsInFlight();
         if (depth < 1 || depth > MOST_STEPS_IN_FLIGHT) {
@@ -98,9 +103,9 @@ final class EngineLoop {
 
     void add(Submission submission) {
         Request request = submission.request;
-        int row = sequences.add(submission, chain(request, request.prompt().length));
+        int row = sequences.add(submission, tenants.of(request.tenant()), chain(request, request.prompt().length));
         rows.put(request.id(), row);
-        scheduler.enqueue(row);
+        tenants.enqueueNew(row);
         if (isLimited(request)) {
             limited++;
         }
@@ -145,10 +150,10 @@ final class EngineLoop {
             counters.countStep(tokens);
         } else if (inFlight == 0
                 && scheduler.runningCount() == 0
-                && scheduler.waitingCount() > 0
+                && tenants.waitingCount() > 0
                 && !scheduler.hasPreempted()) {
             // Cannot happen while admission checks hold; a spinning engine would be worse than a failed request.
-            fail(scheduler.waiting(0), "the scheduler found no room for the request in an idle engine", false);
+            fail(tenants.firstWaiting(), "the scheduler found no room for the request in an idle engine", false);
         }
         if (inFlight > 0 && (count == 0 || inFlight == steps.length)) {
             awaitOldest();
@@ -266,6 +271,7 @@ final class EngineLoop {
                 SamplingParams params = sequences.request(row).params();
                 sequences.held[row] = length - sequences.promptLength[row] >= params.maxTokens()
                         || length >= maxModelLength
+                        || sequences.submission(row).rules != null
                         || runner.ropeOffset(length) != runner.ropeOffset(length - 1);
             }
         }
@@ -333,9 +339,11 @@ final class EngineLoop {
         int length = s.position[entry] + 1;
         sequences.resolve(row, length - 1, id);
         counters.add(Counters.GENERATION_TOKENS, 1);
+        sequences.tenant(row).countGenerated();
         if (sequences.firstToken[row] == 0) {
             sequences.firstToken[row] = clock.getAsLong();
             counters.countPrompt(sequences.promptLength[row], sequences.cached[row]);
+            sequences.tenant(row).countPrompt(sequences.promptLength[row], sequences.cached[row]);
             List<TokenLogprobs> prompt = sequences.takePromptLogprobs(row);
             if (request.params().promptLogprobs() >= 0) {
                 outbox.post(
@@ -351,9 +359,11 @@ final class EngineLoop {
         } else if (generated >= request.params().maxTokens() || length >= maxModelLength) {
             finish(row, FinishReason.LENGTH, -1);
         } else if (sequences.held[row] && sequences.pending[row] == 0) {
-            // It did not end, so its keys must be rotated by another offset from here on.
             sequences.held[row] = false;
-            scheduler.restart(row, chain(request, length));
+            if (runner.ropeOffset(length) != runner.ropeOffset(length - 1)) {
+                // It did not end, so its keys must be rotated by another offset from here on.
+                scheduler.restart(row, chain(request, length));
+            }
         }
     }
 
@@ -377,8 +387,11 @@ final class EngineLoop {
         for (int i = scheduler.runningCount() - 1; i >= 0; i--) {
             failIfLate(scheduler.running(i), now);
         }
-        for (int i = scheduler.waitingCount() - 1; i >= 0; i--) {
-            failIfLate(scheduler.waiting(i), now);
+        for (int t = tenants.activeCount() - 1; t >= 0; t--) {
+            TenantQueue tenant = tenants.active(t);
+            for (int i = tenant.waitingCount() - 1; i >= 0; i--) {
+                failIfLate(tenant.waiting(i), now);
+            }
         }
     }
 
@@ -442,6 +455,11 @@ final class EngineLoop {
             limited--;
         }
         sequences.remove(row);
+    }
+
+    /** What is told of the tenants; any thread. */
+    List<TenantStats> tenantStats() {
+        return tenants.stats();
     }
 
     /** Sets the gauges. */

@@ -218,6 +218,11 @@ public final class LocalEngine implements Engine {
     }
 
     @Override
+    public List<TenantStats> tenants() {
+        return loop.tenantStats();
+    }
+
+    @Override
     public void close() {
         accepting = false;
         send(new Close());

@@ -2,20 +2,24 @@ package dev.apus.scheduler;
 
 import dev.apus.kvcache.BlockHashes;
 import dev.apus.kvcache.BlockManager;
-import java.util.Arrays;
 import java.util.function.LongSupplier;
 
 /**
  * Decides what each step computes, by the rules of vLLM's V1 scheduler: there is no prefill or decode phase, a step is a number of tokens
- * per sequence under a token budget. Running sequences come first; when blocks run out, the running sequence of the lowest priority that
- * arrived last gives all its blocks back and is recomputed later. Then waiting ones are admitted, if nobody had to be preempted.
+ * per sequence under a token budget. Sequences that generate come first. What they leave of the budget goes to prompts, tenant by tenant as
+ * {@link Tenants} says whose turn it is: first to the prompts of a tenant that run, then to its waiting ones, if nobody had to be preempted.
  *
- * <p>Among waiting requests of equal priority the one with the longest cached prefix goes first (SGLang's longest-prefix-match), looked
- * for in a window of the queue; one that was passed over {@value #MOST_PASSED_OVER} times goes before all. A request whose next block is
- * just being computed by a running prompt waits for it instead of computing it twice. Owned by the engine's thread.
+ * <p>When blocks run out, the tenant that has been served most gives up its running sequence of the lowest priority that arrived last: it
+ * gives all its blocks back and is recomputed later. A tenant whose turn it is but that finds no room takes it from the others in the same
+ * way, as long as they have more than their share and it has less: sequences end by themselves all the time, but not when they are long,
+ * and the last to arrive has the least to lose.
+ *
+ * <p>Among a tenant's waiting requests of equal priority the one with the longest cached prefix goes first (SGLang's longest-prefix-match),
+ * looked for in a window of the queue; one that was passed over {@value #MOST_PASSED_OVER} times goes before all. A request whose next block
+ * is just being computed by a running prompt waits for it instead of computing it twice. Owned by the engine's thread.
  *
  * <p>A step may be scheduled while the one before runs, whose drawn tokens are pending. A preempted sequence keeps its pending token; as
- * nobody is admitted in a step that preempts, the token is known before its owner is admitted again.
+ * nobody is admitted after a preemption of the same step, the token is known before its owner is admitted again.
  */
 final class Scheduler {
     /** After so many later requests went first, a request is next whatever is cached. */
@@ -30,16 +34,24 @@ final class Scheduler {
     private final LongSupplier clock;
     private final int[] running;
     private final int[] step;
-    private int[] waiting = new int[64];
+    private final Tenants tenants;
     private int runningCount;
-    private int waitingCount;
     private int stepCount;
     private int budget;
     private int promptLogitRows;
     private boolean preempted;
+    /** Whether the step may still take in sequences that wait. */
+    private boolean admitting;
 
-    Scheduler(Sequences sequences, BlockManager blocks, EngineOptions options, Counters counters, LongSupplier clock) {
+    Scheduler(
+            Sequences sequences,
+            Tenants tenants,
+            BlockManager blocks,
+            EngineOptions options,
+            Counters counters,
+            LongSupplier clock) {
         this.sequences = sequences;
+        this.tenants = tenants;
         this.blocks = blocks;
         this.options = options;
         this.counters = counters;
@@ -54,14 +66,6 @@ final class Scheduler {
 
     int running(int i) {
         return running[i];
-    }
-
-    int waitingCount() {
-        return waitingCount;
-    }
-
-    int waiting(int i) {
-        return waiting[i];
     }
 
     /** Sequences of the step. */
@@ -79,31 +83,16 @@ final class Scheduler {
         return preempted;
     }
 
-    /** Queues a sequence in its place. */
-    void enqueue(int row) {
-        if (waitingCount == waiting.length) {
-            waiting = Arrays.copyOf(waiting, waitingCount * 2);
-        }
-        int low = 0;
-        int high = waitingCount;
-        while (low < high) {
-            int middle = (low + high) >>> 1;
-            if (sequences.before(waiting[middle], row)) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        System.arraycopy(waiting, low, waiting, low + 1, waitingCount - low);
-        waiting[low] = row;
-        waitingCount++;
-    }
-
     /** Takes a sequence out and gives its blocks back. */
     void remove(int row) {
         blocks.free(row);
+        int before = runningCount;
         runningCount = removeFrom(running, runningCount, row);
-        waitingCount = removeFrom(waiting, waitingCount, row);
+        if (runningCount < before) {
+            tenants.stopped(row);
+        } else {
+            tenants.dequeue(sequences.tenant(row), row);
+        }
     }
 
     /** Builds the next step. */
@@ -113,31 +102,58 @@ final class Scheduler {
         promptLogitRows = options.maxLogitRows() - options.maxNumSeqs();
         preempted = false;
         // Sequences that generate come before prompts, so that a long prompt never holds up tokens that are due.
-        scheduleRunning(true);
-        scheduleRunning(false);
-        while (!preempted && budget > 0 && runningCount < options.maxNumSeqs() && waitingCount > 0) {
-            int next = nextWaiting();
-            if (next < 0 || !admit(next)) {
-                break;
+        scheduleGenerating();
+        admitting = true;
+        tenants.begin();
+        TenantQueue tenant = budget > 0 ? tenants.next() : null;
+        while (tenant != null) {
+            if (!continuePrompt(tenant) && !admitNext(tenant)) {
+                tenant.passed = true;
             }
+            tenant = budget > 0 ? tenants.next() : null;
         }
     }
 
-    private void scheduleRunning(boolean generating) {
+    private void scheduleGenerating() {
         int i = 0;
         while (i < runningCount && budget > 0) {
             int row = running[i];
             int before = runningCount;
-            boolean chosen = sequences.scheduled[row] == 0
-                    && !sequences.held[row]
-                    && (sequences.remaining(row) == 1) == generating;
-            int count = chosen ? chunk(row) : 0;
-            if (count > 0 && makeRoom(row, sequences.computed[row] + count)) {
-                addToStep(row, count);
+            if (isDue(row) && sequences.remaining(row) == 1) {
+                compute(row);
             }
             // Preemption moves rows; from the start again, what is scheduled already is skipped.
             i = runningCount < before ? 0 : i + 1;
         }
+    }
+
+    /** Computes more of a running prompt of the tenant; false if there is none that can be. */
+    private boolean continuePrompt(TenantQueue tenant) {
+        int i = 0;
+        while (tenant.running > 0 && i < runningCount) {
+            int row = running[i];
+            int before = runningCount;
+            boolean prompt = sequences.tenant(row) == tenant && isDue(row) && sequences.remaining(row) > 1;
+            if (prompt && compute(row)) {
+                return true;
+            }
+            i = runningCount < before ? 0 : i + 1;
+        }
+        return false;
+    }
+
+    private boolean isDue(int row) {
+        return sequences.scheduled[row] == 0 && !sequences.held[row];
+    }
+
+    /** Adds as much of a running sequence to the step as fits; false if that is nothing. */
+    private boolean compute(int row) {
+        int count = chunk(row);
+        if (count == 0 || !makeRoom(row, sequences.computed[row] + count)) {
+            return false;
+        }
+        addToStep(row, count);
+        return true;
     }
 
     /** Tokens of a sequence that this step may compute. */
@@ -158,6 +174,7 @@ final class Scheduler {
         sequences.scheduled[row] = count;
         step[stepCount++] = row;
         budget -= count;
+        tenants.charge(row, sequences.computed[row] + count);
         promptLogitRows -= promptRows(row, count);
     }
 
@@ -171,7 +188,7 @@ final class Scheduler {
         while (!blocks.grow(row, tokens)) {
             int victim = row;
             for (int i = 0; i < runningCount; i++) {
-                if (sequences.before(victim, running[i])) {
+                if (tenants.yieldsBefore(running[i], victim)) {
                     victim = running[i];
                 }
             }
@@ -193,7 +210,8 @@ final class Scheduler {
         remove(row);
         sequences.startAt(row, 0);
         sequences.preemptions[row]++;
-        enqueue(row);
+        tenants.enqueue(row);
+        sequences.tenant(row).countPreemption();
         preempted = true;
         counters.add(Counters.PREEMPTIONS, 1);
     }
@@ -203,20 +221,87 @@ final class Scheduler {
         remove(row);
         sequences.startAt(row, 0);
         sequences.rehash(row, chain);
-        enqueue(row);
+        tenants.enqueue(row);
     }
 
-    /** Index in the queue of the request to admit, or -1 if all had better wait. */
-    private int nextWaiting() {
-        int head = waiting[0];
+    /** Admits the tenant's next waiting sequence; false if there is none or it has to wait. */
+    private boolean admitNext(TenantQueue tenant) {
+        if (!admitting || preempted || tenant.waitingCount() == 0) {
+            return false;
+        }
+        int row = -1;
+        if (runningCount < options.maxNumSeqs()) {
+            row = nextWaiting(tenant);
+            if (row < 0 || exceedsShare(tenant, row)) {
+                return false;
+            }
+            if (admit(row)) {
+                return true;
+            }
+        }
+        // Who waits for room keeps the others from taking it bit by bit.
+        admitting = false;
+        takeRoom(tenant, row < 0 ? tenant.waiting(0) : row);
+        return false;
+    }
+
+    /** Whether the sequence would take its tenant beyond its part of the KV cache while others wait. */
+    private boolean exceedsShare(TenantQueue tenant, int row) {
+        return tenant.kvShare < 1
+                && tenant.running > 0
+                && tenants.othersWait(tenant)
+                && blocksOf(tenant) + blocks.blocksFor(sequences.length[row]) > tenant.kvShare * blocks.blocks();
+    }
+
+    private int blocksOf(TenantQueue tenant) {
+        int count = 0;
+        for (int i = 0; i < runningCount; i++) {
+            count += sequences.tenant(running[i]) == tenant ? blocks.blockCount(running[i]) : 0;
+        }
+        return count;
+    }
+
+    /** Preempts a sequence of the tenant that was served most, if that one has more than its share and {@code needy} stays within its own. */
+    private void takeRoom(TenantQueue needy, int row) {
+        double share = tenants.share(needy);
+        if (needy.running + 1 > places(share)
+                || blocksOf(needy) + blocks.blocksFor(sequences.length[row]) > share * blocks.blocks()) {
+            return;
+        }
+        int victim = -1;
+        for (int i = 0; i < runningCount; i++) {
+            TenantQueue owner = sequences.tenant(running[i]);
+            boolean later = victim < 0 || tenants.yieldsBefore(running[i], victim);
+            if (owner != needy && owner.served > needy.served && later && hasMoreThanItsShare(owner)) {
+                victim = running[i];
+            }
+        }
+        if (victim >= 0) {
+            preempt(victim);
+        }
+    }
+
+    private boolean hasMoreThanItsShare(TenantQueue tenant) {
+        double share = tenants.share(tenant);
+        return tenant.running > places(share) || blocksOf(tenant) > Math.min(share, tenant.kvShare) * blocks.blocks();
+    }
+
+    /** Everybody has one place, however many they are. */
+    private double places(double share) {
+        return Math.max(1, share * options.maxNumSeqs());
+    }
+
+    /** The waiting row of the tenant to admit next, or -1 if all had better wait. */
+    private int nextWaiting(TenantQueue tenant) {
+        int head = tenant.waiting(0);
         if (!options.enablePrefixCaching() || sequences.passedOver[head] >= MOST_PASSED_OVER) {
-            return 0;
+            return head;
         }
         int best = -1;
         int bestHits = -1;
-        int end = Math.min(waitingCount, WINDOW);
-        for (int i = 0; i < end && sequences.priority[waiting[i]] == sequences.priority[head]; i++) {
-            int row = waiting[i];
+        int end = Math.min(tenant.waitingCount(), WINDOW);
+        for (int i = 0; i < end && sequences.priority[tenant.waiting(i)] == sequences.priority[head]; i++) {
+            int row = tenant.waiting(i);
             int hits = cachedTokens(row);
             if (hits > bestHits && !isBeingComputed(row, hits / blocks.blockSize())) {
                 best = i;
@@ -224,9 +309,9 @@ final class Scheduler {
             }
         }
         for (int i = 0; i < best; i++) {
-            sequences.passedOver[waiting[i]]++;
+            sequences.passedOver[tenant.waiting(i)]++;
         }
-        return best;
+        return best < 0 ? -1 : tenant.waiting(best);
     }
 
     private int cachedTokens(int row) {
@@ -262,8 +347,7 @@ final class Scheduler {
      * Admits a waiting request if the blocks of all its tokens are free beyond what running prompts still need and one more block for
      * each running sequence; with less, the newcomer would soon be preempted again.
      */
-    private boolean admit(int index) {
-        int row = waiting[index];
+    private boolean admit(int row) {
         int reserved = 0;
         for (int i = 0; i < runningCount; i++) {
             int needed = blocks.blocksFor(sequences.length[running[i]]);
@@ -281,8 +365,9 @@ final class Scheduler {
             sequences.startAt(row, 0);
             return false;
         }
-        waitingCount = removeFrom(waiting, waitingCount, row);
+        tenants.admit(row);
         running[runningCount++] = row;
+        sequences.charged[row] = Math.max(sequences.charged[row], hits);
         addToStep(row, count);
         if (sequences.firstScheduled[row] == 0) {
             sequences.firstScheduled[row] = clock.getAsLong();
@@ -293,7 +378,8 @@ final class Scheduler {
         return true;
     }
 
-    private static int removeFrom(int[] list, int count, int row) {
+    /** Takes a row out of a list and returns how many are left. */
+    static int removeFrom(int[] list, int count, int row) {
         int at = 0;
         while (at < count && list[at] != row) {
             at++;

@@ -38,6 +38,9 @@ final class Sequences {
     /** Prompt tokens whose log-probability has been launched or is not wanted; token 0 has none. */
     int[] promptScored = new int[0];
 
+    /** Tokens that its tenant has been charged for, from the first on. */
+    int[] charged = new int[0];
+
     int[] priority = new int[0];
     /** Order of arrival. */
     long[] ticket = new long[0];
@@ -50,6 +53,7 @@ final class Sequences {
 
     long[] firstToken = new long[0];
 
+    private @Nullable TenantQueue[] tenants = new TenantQueue[0];
     private @Nullable Submission[] submissions = new Submission[0];
     private @Nullable BlockHashes[] hashes = new BlockHashes[0];
     private final List<@Nullable List<TokenLogprobs>> promptLogprobs = new ArrayList<>();
@@ -59,7 +63,7 @@ final class Sequences {
     private long tickets;
 
     /** Takes a row for a new sequence. */
-    int add(Submission submission, BlockHashes chain) {
+    int add(Submission submission, TenantQueue tenant, BlockHashes chain) {
         if (freeCount == 0) {
             growRows();
         }
@@ -77,12 +81,14 @@ final class Sequences {
         cached[row] = 0;
         scheduled[row] = 0;
         promptScored[row] = submission.request.params().promptLogprobs() < 0 ? prompt.length : 1;
+        charged[row] = 0;
         priority[row] = submission.request.priority();
         ticket[row] = tickets++;
         passedOver[row] = 0;
         preemptions[row] = 0;
         firstScheduled[row] = 0;
         firstToken[row] = 0;
+        tenants[row] = tenant;
         submissions[row] = submission;
         hashes[row] = chain;
         promptLogprobs.set(row, null);
@@ -92,6 +98,7 @@ final class Sequences {
 
     /** Gives a row back. */
     void remove(int row) {
+        tenants[row] = null;
         submissions[row] = null;
         hashes[row] = null;
         promptLogprobs.set(row, null);
@@ -129,6 +136,14 @@ final class Sequences {
 
     Request request(int row) {
         return submission(row).request;
+    }
+
+    TenantQueue tenant(int row) {
+        TenantQueue tenant = tenants[row];
+        if (tenant == null) {
+            throw new IllegalStateException("row " + row + " has no sequence");
+        }
+        return tenant;
     }
 
     BlockHashes hashes(int row) {
@@ -191,7 +206,7 @@ final class Sequences {
         return end == length[row] ? end - 1 : end;
     }
 
-    /** Whether {@code a} goes before {@code b}: a lower priority number, or an earlier arrival. */
+    /** Whether {@code a} goes before {@code b} of the same tenant: a lower priority number, or an earlier arrival. */
     boolean before(int a, int b) {
         return priority[a] != priority[b] ? priority[a] < priority[b] : ticket[a] < ticket[b];
     }
@@ -208,7 +223,9 @@ final class Sequences {
         cached = Arrays.copyOf(cached, capacity);
         scheduled = Arrays.copyOf(scheduled, capacity);
         promptScored = Arrays.copyOf(promptScored, capacity);
+        charged = Arrays.copyOf(charged, capacity);
         priority = Arrays.copyOf(priority, capacity);
+        tenants = Arrays.copyOf(tenants, capacity);
         ticket = Arrays.copyOf(ticket, capacity);
         passedOver = Arrays.copyOf(passedOver, capacity);
         preemptions = Arrays.copyOf(preemptions, capacity);

@@ -15,6 +15,8 @@ import net.jqwik.api.constraints.IntRange;
 
 /** Drives the engine's state with random requests and aborts and checks the block manager after each step: nothing leaks. */
 class EngineLoopPropertyTest {
+    private static final List<Tenant> TENANTS =
+            List.of(Tenant.DEFAULT, new Tenant("heavy", 3, 1), new Tenant("small", 0.5, 0.2));
     private static final String LOST = "the device was lost";
 
     private final List<Sent> all = new ArrayList<>();
@@ -100,7 +102,8 @@ class EngineLoopPropertyTest {
         if (random.nextInt(10) == 0) {
             prompt[prompt.length - 1] = random.nextBoolean() ? FakeRunner.POISON : FakeRunner.CORRUPT;
         }
-        return new Request(id, prompt, params, random.nextInt(3), "", 0);
+        Tenant tenant = TENANTS.get(random.nextInt(TENANTS.size()));
+        return new Request(id, prompt, params, random.nextInt(3), "", 0).withTenant(tenant);
     }
 
     private void add(EngineLoop loop, Request request, int blocks) {

@@ -18,7 +18,9 @@ class SequencesTest {
         Submission submission = new Submission(request, new Recorder(), FakeRunner.VOCAB, 1000, List.of());
         Sequences sequences = new Sequences();
         int row = sequences.add(
-                submission, BlockHasher.withRandomKey(EngineOptions.BLOCK_SIZE).chain(0, 0, 0, ""));
+                submission,
+                new TenantQueue(Tenant.DEFAULT, sequences),
+                BlockHasher.withRandomKey(EngineOptions.BLOCK_SIZE).chain(0, 0, 0, ""));
         assertThat(sequences.logitsFrom(row, 64)).isZero();
         sequences.promptScored[row] = 150;
         assertThat(sequences.logitsFrom(row, 64)).isEqualTo(64);

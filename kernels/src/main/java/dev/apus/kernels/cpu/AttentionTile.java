@@ -85,6 +85,7 @@ final class AttentionTile {
      * Computes the outputs of {@code tokens} positions from {@code position} on for the query heads of {@code kvHead}.
      *
      * @param firstToken row of {@code qkv} and {@code out} of the first position
+     * @param length keys of the sequence; all are seen where the shape is bidirectional
      * @param blockIds block table of the sequence from index {@code firstBlock} on
      */
     void run(
@@ -97,6 +98,7 @@ final class AttentionTile {
             int firstToken,
             int tokens,
             int position,
+            int length,
             int[] blockIds,
             int firstBlock) {
         int group = shape.heads() / shape.kvHeads();
@@ -106,7 +108,7 @@ final class AttentionTile {
         outputStep = 4L * cache.valueStride();
         reserve(rows, dim, cache.valueStride());
         begin(qkv, shape, kvHead * group, firstToken, group);
-        int end = position + tokens;
+        int end = shape.bidirectional() ? length : position + tokens;
         int window = shape.slidingWindow();
         int start = window == 0 ? 0 : Math.max(0, position - window + 1) / GRANULE * GRANULE;
         for (int key = start; key < end; key += GRANULE) {
@@ -119,7 +121,7 @@ final class AttentionTile {
                 valueBlocks[b] = cache.values(layer, id, kvHead);
             }
             score(keys);
-            weigh(key, keys, position, group, window, shape.softCap());
+            weigh(key, keys, position, group, shape, end);
             accumulate(keys);
         }
         finish(out, shape, kvHead * group, firstToken, group);
@@ -173,14 +175,16 @@ final class AttentionTile {
     }
 
     /** Turns scores into weights: soft cap, mask, exponential, and the correction of what the rows have summed so far. */
-    private void weigh(int key, int keys, int position, int group, int window, float softCap) {
+    private void weigh(int key, int keys, int position, int group, AttentionShape shape, int end) {
+        int window = shape.slidingWindow();
+        float softCap = shape.softCap();
         int vectors = (keys + LANES - 1) / LANES;
         for (int r = 0; r < rows; r++) {
             long at = r * SCORE_ROW;
             if (softCap != 0) {
                 capRow(at, vectors, softCap);
             }
-            int last = position + r / group;
+            int last = shape.bidirectional() ? end - 1 : position + r / group;
             int from = window == 0 ? 0 : Math.max(0, last - window + 1 - key);
             int to = Math.max(0, last + 1 - key);
             maskRow(at, Math.min(from, vectors * LANES), Math.min(to, vectors * LANES), vectors * LANES);

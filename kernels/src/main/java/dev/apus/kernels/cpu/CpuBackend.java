@@ -147,6 +147,11 @@ public final class CpuBackend implements Backend {
     }
 
     @Override
+    public boolean bidirectionalAttention() {
+        return true;
+    }
+
+    @Override
     public DType activationType() {
         return DType.F32;
     }

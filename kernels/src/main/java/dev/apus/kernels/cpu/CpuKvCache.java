@@ -104,6 +104,9 @@ final class CpuKvCache implements KvCache {
             throw new IllegalArgumentException(
                     "a batch with blocks of " + batch.blockSize() + " tokens over a cache with blocks of " + BLOCK);
         }
+        if (shape.bidirectional()) {
+            Operands.checkWhole(batch);
+        }
         int used = batch.sequences() == 0 ? 0 : batch.blockStart[batch.sequences()];
         for (int i = 0; i < used; i++) {
             if (batch.blockIds[i] < 0 || batch.blockIds[i] >= blocks) {

@@ -114,6 +114,17 @@ final class Operands {
         return rope;
     }
 
+    /** Refuses a batch that holds a part of a sequence: its earlier queries could not have seen these keys. */
+    static void checkWhole(StepBatch batch) {
+        for (int s = 0; s < batch.sequences(); s++) {
+            int tokens = batch.queryStart[s + 1] - batch.queryStart[s];
+            if (tokens != batch.kvLength[s]) {
+                throw new IllegalArgumentException("sequence " + s + " has " + batch.kvLength[s] + " tokens, " + tokens
+                        + " of them in this step; bidirectional attention needs all in one step");
+            }
+        }
+    }
+
     /** Refuses experts that do not fit the shape. */
     static void checkExperts(MoeWeights weights, MoeShape shape, int hidden) {
         int experts = shape.experts();

@@ -126,7 +126,7 @@ final class ScalarAttention {
             StepBatch batch,
             int t,
             int kvHead) {
-        int last = batch.positions[t];
+        int last = shape.bidirectional() ? batch.kvLength[batch.sequenceOf[t]] - 1 : batch.positions[t];
         int first = shape.slidingWindow() == 0 ? 0 : Math.max(0, last - shape.slidingWindow() + 1);
         scores = scores.length <= last ? new double[2 * last + 1] : scores;
         int blocks = batch.blockStart[batch.sequenceOf[t]];

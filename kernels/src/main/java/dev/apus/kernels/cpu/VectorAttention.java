@@ -107,6 +107,7 @@ final class VectorAttention implements CpuPool.Task {
                 firstToken,
                 tokens,
                 step.positions[firstToken],
+                step.kvLength[sequence],
                 step.blockIds,
                 step.blockStart[sequence]);
     }

@@ -136,6 +136,10 @@ final class AttentionKernels implements AutoCloseable {
             AttentionPlan.Work work) {
         check(out, "out", (long) shape.heads() * shape.headDim(), step.tokens());
         check(qkv, "qkv", (shape.heads() + 2L * shape.kvHeads()) * shape.headDim(), step.tokens());
+        if (shape.bidirectional()) {
+            throw new IllegalArgumentException(
+                    "attention of " + shape + "; the CUDA kernels are causal: run such a model on the CPU");
+        }
         KvLayout layout = cache.layout();
         if (layout.dtype() != context.kv()
                 || layout.kvHeads() != shape.kvHeads()

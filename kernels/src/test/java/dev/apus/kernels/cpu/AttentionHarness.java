@@ -106,6 +106,8 @@ public final class AttentionHarness {
             left |= remaining > 0;
             if (plan == null) {
                 step[s] = any ? 0 : remaining;
+            } else if (given.shape.bidirectional()) { // whole sequences in one step, that is the contract
+                step[s] = remaining;
             } else {
                 int most = plan.nextInt(4) == 0 ? remaining : 1 + plan.nextInt(40);
                 step[s] = plan.nextInt(3) == 0 ? 0 : Math.min(remaining, plan.nextBoolean() ? 1 : most);

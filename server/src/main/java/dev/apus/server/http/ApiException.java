@@ -62,7 +62,7 @@ final class ApiException extends RuntimeException {
 
     /** The error object as JSON. */
     byte[] json() {
-        return json(status, messageText(), param, code);
+        return json(status, text(), param, code);
     }
 
     static byte[] json(int status, String message, @Nullable String param, @Nullable String code) {
@@ -74,7 +74,8 @@ final class ApiException extends RuntimeException {
         return out.toBytes();
     }
 
-    private String messageText() {
+    /** What is wrong, for people. */
+    String text() {
         String message = getMessage();
         return message == null ? "error" : message;
     }

@@ -24,7 +24,7 @@ final class Dispatcher {
     private static final String CORS_HEADERS = "authorization, *";
 
     private static final String CORS_EXPOSED =
-            "x-request-id, retry-after, warning, www-authenticate, " + RateLimits.NAMES;
+            "x-request-id, request-id, retry-after, warning, www-authenticate, " + RateLimits.NAMES;
 
     private final HttpOptions options;
     private final List<Route> routes;

@@ -102,6 +102,9 @@ public final class HttpServer implements AutoCloseable {
         List<Route> routes = new ArrayList<>();
         Generator generator = new Generator(model, options, metrics, workers, pumps);
         routes.addAll(new GenerationRoutes(model, options.api(), json, encoder, generator).routes());
+        ChatPrompts chats = new ChatPrompts(model, json, options.api());
+        SpecReader specs = new SpecReader(model, options.api());
+        routes.addAll(new MessagesRoutes(model, json, encoder, specs, chats, generator).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
         Access access = new Access(
                 keys::ring, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());

@@ -5,6 +5,7 @@ import dev.apus.server.http.Route.Kind;
 import dev.apus.server.http.Route.Needs;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -83,7 +84,7 @@ final class InfoRoutes {
         JsonOut out = new JsonOut().raw("{\"server\":\"apus\",\"version\":").string(version());
         out.raw(",\"model\":").string(model.name());
         out.raw(
-                ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
+                ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/messages\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
         exchange.respondJson(
                 200,
                 out.raw("\"/health\",\"/live\",\"/ready\",\"/version\",\"/metrics\",\"/openapi.json\"]}")
@@ -91,6 +92,16 @@ final class InfoRoutes {
     }
 
     private void models(Exchange exchange) {
+        if (ErrorShape.isAnthropic(exchange.headers())) {
+            JsonOut out = new JsonOut().raw("{\"data\":[");
+            writeAnthropicModel(out);
+            out.raw("],\"has_more\":false,\"first_id\":")
+                    .string(model.name())
+                    .raw(",\"last_id\":")
+                    .string(model.name());
+            exchange.respondJson(200, out.raw("}").toBytes());
+            return;
+        }
         JsonOut out = new JsonOut().raw("{\"object\":\"list\",\"data\":[");
         if (exchange.principal().mayUse(model.name())) {
             writeModel(out);
@@ -112,7 +123,11 @@ final class InfoRoutes {
             throw Access.modelNotAllowed(exchange.principal(), name);
         }
         JsonOut out = new JsonOut();
-        writeModel(out);
+        if (ErrorShape.isAnthropic(exchange.headers())) {
+            writeAnthropicModel(out);
+        } else {
+            writeModel(out);
+        }
         exchange.respondJson(200, out.toBytes());
     }
 
@@ -125,6 +140,17 @@ final class InfoRoutes {
         out.raw(",\"parent\":null,\"max_model_len\":")
                 .number(model.maxModelLength())
                 .raw("}");
+    }
+
+    /** For a client that sends Anthropic's version header. */
+    private void writeAnthropicModel(JsonOut out) {
+        out.raw("{\"type\":\"model\",\"id\":")
+                .string(model.name())
+                .raw(",\"display_name\":")
+                .string(model.name());
+        out.raw(",\"created_at\":").string(Instant.ofEpochSecond(created).toString());
+        out.raw(",\"max_input_tokens\":").number(model.maxModelLength()).raw(",\"max_tokens\":");
+        out.number(model.maxModelLength()).raw(",\"lifecycle\":\"active\"}");
     }
 
     private void health(Exchange exchange) {

@@ -1,0 +1,34 @@
+package dev.apus.models;
+
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a model makes sentences into vectors.
+ *
+ * @param pooling of the tokens' hidden states
+ * @param normalise whether the vector is divided by its length
+ * @param prompts texts to put in front of a sentence, by name
+ * @param defaultPrompt name of the prompt that applies where none is asked for, or null
+ * @param maxTokens most tokens of a sentence that the model's makers intend; 0 where they say nothing
+ */
+public record PoolingSettings(
+        Pooling pooling,
+        boolean normalise,
+        Map<String, String> prompts,
+        @Nullable String defaultPrompt,
+        int maxTokens) {
+    public PoolingSettings {
+        prompts = Map.copyOf(prompts);
+    }
+
+    /** Another pooling, as an operator asks for; null keeps what is here. */
+    public PoolingSettings with(@Nullable Pooling other, @Nullable Boolean normalised) {
+        return new PoolingSettings(
+                other == null ? pooling : other,
+                normalised == null ? normalise : normalised,
+                prompts,
+                defaultPrompt,
+                maxTokens);
+    }
+}
