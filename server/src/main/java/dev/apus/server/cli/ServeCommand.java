@@ -76,7 +76,7 @@ final class ServeCommand implements Callable<Integer> {
             paramLabel = "N",
             defaultValue = "1024",
             description = "Most requests at once on an HTTP/2 connection. Default: ${DEFAULT-VALUE}")
-    private int maxStreams;
+    private int h2MaxConcurrentStreams;
 
     @Option(
             names = "--allowed-hosts",
@@ -187,7 +187,7 @@ final class ServeCommand implements Callable<Integer> {
                 .host(host)
                 .port(port)
                 .maxConnections(maxConnections)
-                .maxStreams(maxStreams)
+                .h2MaxConcurrentStreams(h2MaxConcurrentStreams)
                 .tls(tls.options())
                 .allowedHosts(Set.copyOf(allowedHosts))
                 .allowedOrigins(allowedOrigins)

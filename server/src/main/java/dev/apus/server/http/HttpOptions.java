@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  *     takes eight times its length, and what it becomes when parsed
  * @param maxPendingBytes most bytes of answer kept for a client that does not read; its request is aborted beyond
  * @param maxConnections most open connections (503 beyond)
- * @param maxStreams most streams that an HTTP/2 connection may have open (refused beyond)
+ * @param h2MaxConcurrentStreams most streams that an HTTP/2 connection may have open (refused beyond)
  * @param readTimeout how long a client may take to send one request, from its first byte to its last
  * @param idleTimeout how long a connection may be open without a request
  * @param stallTimeout how long a client may read nothing while there is something for it
@@ -39,7 +39,7 @@ public record HttpOptions(
         long maxBufferedBytes,
         int maxPendingBytes,
         int maxConnections,
-        int maxStreams,
+        int h2MaxConcurrentStreams,
         Duration readTimeout,
         Duration idleTimeout,
         Duration stallTimeout,
@@ -73,7 +73,7 @@ public record HttpOptions(
                 MemoryBudget.PER_BODY_BYTE + " times maxBodyBytes (" + maxBodyBytes + ") or more");
         require(maxPendingBytes >= 1, "maxPendingBytes", maxPendingBytes, "1 or more");
         require(maxConnections >= 1, "maxConnections", maxConnections, "1 or more");
-        require(maxStreams >= 1, "maxStreams", maxStreams, "1 or more");
+        require(h2MaxConcurrentStreams >= 1, "h2MaxConcurrentStreams", h2MaxConcurrentStreams, "1 or more");
         require(isPositive(readTimeout), "readTimeout", readTimeout, "above 0");
         require(isPositive(idleTimeout), "idleTimeout", idleTimeout, "above 0");
         require(isPositive(stallTimeout), "stallTimeout", stallTimeout, "above 0");
@@ -114,7 +114,7 @@ public record HttpOptions(
 
         private int maxPendingBytes = 1 << 20;
         private int maxConnections = 1024;
-        private int maxStreams = 1024;
+        private int h2MaxConcurrentStreams = 1024;
         private @Nullable TlsOptions tls;
         private Duration readTimeout = Duration.ofSeconds(30);
         private Duration idleTimeout = Duration.ofSeconds(75);
@@ -167,8 +167,8 @@ public record HttpOptions(
             return this;
         }
 
-        public Builder maxStreams(int value) {
-            maxStreams = value;
+        public Builder h2MaxConcurrentStreams(int value) {
+            h2MaxConcurrentStreams = value;
             return this;
         }
 
@@ -230,7 +230,7 @@ public record HttpOptions(
                     maxBufferedBytes,
                     maxPendingBytes,
                     maxConnections,
-                    maxStreams,
+                    h2MaxConcurrentStreams,
                     readTimeout,
                     idleTimeout,
                     stallTimeout,

@@ -131,7 +131,7 @@ final class Protocols {
         HttpOptions options = dispatcher.options();
         Http2FrameCodec codec = Http2FrameCodecBuilder.forServer()
                 .initialSettings(Http2Settings.defaultSettings()
-                        .maxConcurrentStreams(options.maxStreams())
+                        .maxConcurrentStreams(options.h2MaxConcurrentStreams())
                         .maxHeaderListSize(options.maxHeaderBytes())
                         .initialWindowSize(STREAM_WINDOW))
                 .decoderEnforceMaxRstFramesPerWindow(MOST_RESETS, RESET_SECONDS)
@@ -142,7 +142,7 @@ final class Protocols {
                 .gracefulShutdownTimeoutMillis(LAST_STREAMS.toMillis())
                 .build();
         // A client that never acknowledges the settings is held to them, too.
-        codec.connection().remote().maxActiveStreams(options.maxStreams());
+        codec.connection().remote().maxActiveStreams(options.h2MaxConcurrentStreams());
         return codec;
     }
 
