@@ -49,8 +49,8 @@ final class TlsArgs {
                     case 0 -> ClientCertificates.NONE;
                     case 1 -> ClientCertificates.OPTIONAL;
                     case 2 -> ClientCertificates.REQUIRED;
-                    default -> throw new IllegalArgumentException(
-                            "--ssl-cert-reqs is " + clients + ", must be 0, 1 or 2");
+                    default ->
+                        throw new IllegalArgumentException("--ssl-cert-reqs is " + clients + ", must be 0, 1 or 2");
                 };
         if (certificates == null) {
             if (key != null || authorities != null || clients != 0) {
@@ -59,8 +59,7 @@ final class TlsArgs {
             }
             return null;
         }
-        TlsOptions options =
-                new TlsOptions(certificates, key == null ? certificates : key, authorities, wanted);
+        TlsOptions options = new TlsOptions(certificates, key == null ? certificates : key, authorities, wanted);
         TlsCertificates.check(options);
         return options;
     }

@@ -43,17 +43,8 @@ class TlsArgsTest {
         String file = both.toString();
 
         assertThat(parse()).isNull();
-        assertThat(parse("--ssl-certfile", file))
-                .isEqualTo(new TlsOptions(both, both, null, ClientCertificates.NONE));
-        assertThat(parse(
-                        "--ssl-certfile",
-                        file,
-                        "--ssl-keyfile",
-                        file,
-                        "--ssl-ca-certs",
-                        file,
-                        "--ssl-cert-reqs",
-                        "2"))
+        assertThat(parse("--ssl-certfile", file)).isEqualTo(new TlsOptions(both, both, null, ClientCertificates.NONE));
+        assertThat(parse("--ssl-certfile", file, "--ssl-keyfile", file, "--ssl-ca-certs", file, "--ssl-cert-reqs", "2"))
                 .isEqualTo(new TlsOptions(both, both, both, ClientCertificates.REQUIRED));
         assertThatThrownBy(() -> parse("--ssl-certfile", file, "--ssl-cert-reqs", "3"))
                 .hasMessageContaining("must be 0, 1 or 2");

@@ -52,9 +52,7 @@ enum Wire {
 
     HttpClient client() {
         HttpClient.Builder builder = HttpClient.newBuilder().version(version);
-        return tls
-                ? builder.sslContext(Certificates.SECURED.client).build()
-                : builder.build();
+        return tls ? builder.sslContext(Certificates.SECURED.client).build() : builder.build();
     }
 
     String url(int port) {
