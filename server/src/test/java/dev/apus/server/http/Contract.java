@@ -15,8 +15,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Holds answers against an OpenAPI document: every answer that it has a schema for must be as the schema says. Thread-safe. */
 final class Contract {
-    private static final Contract SERVERS_OWN =
-            new Contract(new JsonMapper().readTree(OpenApi.document("test")));
+    private static final Contract SERVERS_OWN = new Contract(new JsonMapper().readTree(OpenApi.document("test")));
 
     private final JsonMapper json = new JsonMapper();
     private final JsonNode document;
@@ -49,7 +48,7 @@ final class Contract {
             check(schema, media.equals("application/json") ? json.readTree(body) : json.valueToTree(body));
             return true;
         }
-        for (String line : body.split("\n")) {
+        for (String line : body.split("\n", -1)) {
             if (line.startsWith("data: ") && !line.equals("data: [DONE]")) {
                 JsonNode event = json.readTree(line.substring("data: ".length()));
                 check(event.has("error") && !event.has("type") ? component("Error") : schema, event);
@@ -75,7 +74,8 @@ final class Contract {
     }
 
     private Schema compile(JsonNode schema) {
-        // References begin at the root: the components come with the schema, under the name that JSON Schema has for them.
+        // References begin at the root: the components come with the schema, under the name that JSON Schema has for
+        // them.
         ObjectNode whole = ((ObjectNode) schema).deepCopy();
         whole.set("$defs", document.at("/components/schemas"));
         return registry.getSchema(whole.toString().replace("#/components/schemas/", "#/$defs/"));

@@ -34,8 +34,8 @@ class ContractTest {
     private final Contract openAi = openAi();
 
     private static Contract openAi() {
-        try (InputStream in =
-                Objects.requireNonNull(ContractTest.class.getResourceAsStream("/dev/apus/server/openai-schemas.json"))) {
+        try (InputStream in = Objects.requireNonNull(
+                ContractTest.class.getResourceAsStream("/dev/apus/server/openai-schemas.json"))) {
             return new Contract(new JsonMapper().readTree(in));
         } catch (IOException e) {
             throw new AssertionError(e);
@@ -64,8 +64,8 @@ class ContractTest {
             String body = "{\"messages\":[{\"role\":\"user\",\"content\":\"" + content + "\"}],\"max_tokens\":24"
                     + parameters;
             openAi.checkComponent("CreateChatCompletionResponse", server.ask(CHAT, body + "}"));
-            for (JsonNode chunk : server.chunks(
-                    CHAT, body + ",\"stream\":true,\"stream_options\":{\"include_usage\":true}}")) {
+            for (JsonNode chunk :
+                    server.chunks(CHAT, body + ",\"stream\":true,\"stream_options\":{\"include_usage\":true}}")) {
                 openAi.checkComponent("CreateChatCompletionStreamResponse", chunk);
             }
         }

@@ -24,23 +24,21 @@ import tools.jackson.databind.node.ObjectNode;
  */
 class JsonFuzzTest {
     private static final List<Map.Entry<String, String>> GOOD = List.of(
-            Map.entry(
-                    "/v1/chat/completions",
-                    """
+            Map.entry("/v1/chat/completions", """
                     {"model":"stub","messages":[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text",
                     "text":"hi"}]}],"max_tokens":9,"temperature":0.5,"top_p":0.9,"top_k":3,"min_p":0.1,"stop":["x","yz"],"n":2,
                     "logprobs":true,"top_logprobs":2,"logit_bias":{"97":1},"stream":true,"stream_options":{"include_usage":true},
                     "chat_template_kwargs":{"a":{"b":[1]}},"documents":[{"t":"u"}],"seed":4,"bad_words":["no"],"min_tokens":1,
                     "repetition_detection":{"max_pattern_size":3,"min_count":4},"reasoning_effort":"low","metadata":{"k":"v"},
                     "response_format":{"type":"text"},"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"none"}"""),
-            Map.entry(
-                    "/v1/completions",
-                    """
+            Map.entry("/v1/completions", """
                     {"model":"stub","prompt":["ab",[97,98]],"max_tokens":8,"echo":true,"logprobs":1,"best_of":3,"n":2,"priority":1,
                     "stop_token_ids":[99],"allowed_token_ids":[97,98,99],"truncate_prompt_tokens":2,"truncation_side":"right",
                     "cache_salt":"s","prompt_logprobs":1,"return_token_ids":true,"request_id":"r","ignore_eos":true}"""),
             Map.entry("/tokenize", "{\"prompt\":\"abc\",\"return_token_strs\":true,\"add_special_tokens\":false}"),
-            Map.entry("/tokenize", "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"add_generation_prompt\":true}"),
+            Map.entry(
+                    "/tokenize",
+                    "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"add_generation_prompt\":true}"),
             Map.entry("/detokenize", "{\"tokens\":[97,98,99]}"));
 
     private static final String[] STRINGS = {

@@ -28,7 +28,8 @@ class OpenAiNodeClientTest {
     void holdsConversations() throws Exception {
         assumeTrue(
                 Files.exists(INSTALLED),
-                "skipped: no openai package at " + FOLDER.toAbsolutePath().normalize() + "; run .ci/node to install it");
+                "skipped: no openai package at " + FOLDER.toAbsolutePath().normalize()
+                        + "; run .ci/node to install it");
         Path output = folder.resolve("output");
         try (ApiServer server = new ApiServer(
                 new CharTokenizer(),

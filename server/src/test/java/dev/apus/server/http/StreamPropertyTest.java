@@ -77,7 +77,9 @@ class StreamPropertyTest {
         int[] ids = new int[pieces.size()];
         Arrays.setAll(ids, i -> BytesTokenizer.PIECES + i);
         try (ApiServer server = new ApiServer(
-                new BytesTokenizer(pieces), playing(ids, answer), options -> options.api(new ApiOptions("qwen3", false)))) {
+                new BytesTokenizer(pieces),
+                playing(ids, answer),
+                options -> options.api(new ApiOptions("qwen3", false)))) {
             String chat = chatBody(answer);
             String content = thinks ? said.text.stripLeading() : said.text;
             String thought = thinks ? "why" : "";
@@ -97,8 +99,7 @@ class StreamPropertyTest {
                     .isEqualTo("a" + answer.text);
             for (String list : List.of("tokens", "token_logprobs", "text_offset", "top_logprobs")) {
                 List<JsonNode> streamed = new ArrayList<>();
-                parts.forEach(part ->
-                        part.at("/choices/0/logprobs/" + list).forEach(streamed::add));
+                parts.forEach(part -> part.at("/choices/0/logprobs/" + list).forEach(streamed::add));
                 List<JsonNode> told = new ArrayList<>();
                 whole.at("/logprobs/" + list).forEach(told::add);
                 assertThat(streamed).as(list).isEqualTo(told);
