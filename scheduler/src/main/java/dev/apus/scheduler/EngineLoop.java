@@ -123,6 +123,11 @@ final class EngineLoop {
         }
     }
 
+    /** Forgets what is cached; sequences keep their blocks. */
+    void resetPrefixCache() {
+        blocks.clearPrefixCache();
+    }
+
     void abortAll() {
         while (!rows.isEmpty()) {
             abort(rows.keySet().iterator().next());

@@ -3,6 +3,7 @@ package dev.apus.scheduler;
 import dev.apus.scheduler.Command.Abort;
 import dev.apus.scheduler.Command.Close;
 import dev.apus.scheduler.Command.Drain;
+import dev.apus.scheduler.Command.ResetPrefixCache;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -213,6 +214,16 @@ public final class LocalEngine implements Engine {
     }
 
     @Override
+    public CompletableFuture<Void> resetPrefixCache() {
+        ResetPrefixCache reset = new ResetPrefixCache(new CompletableFuture<>());
+        send(reset);
+        if (terminated) {
+            reset.done().complete(null);
+        }
+        return reset.done();
+    }
+
+    @Override
     public EngineStats stats() {
         return counters.stats(waiting(), blockCount, EngineOptions.BLOCK_SIZE, !terminated);
     }
@@ -340,6 +351,10 @@ public final class LocalEngine implements Engine {
                 case Submission submission -> loop.add(submission);
                 case Abort abort -> loop.abort(abort.requestId());
                 case Drain drain -> drains.add(drain);
+                case ResetPrefixCache reset -> {
+                    loop.resetPrefixCache();
+                    outbox.post(reset.done());
+                }
                 case Close close -> closing = true;
             }
             command = commands.poll();
@@ -352,6 +367,8 @@ public final class LocalEngine implements Engine {
         while (command != null) {
             if (command instanceof Drain drain) {
                 drains.add(drain);
+            } else if (command instanceof ResetPrefixCache reset) {
+                outbox.post(reset.done());
             }
             command = commands.poll();
         }

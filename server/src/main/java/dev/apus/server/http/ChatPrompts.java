@@ -43,14 +43,11 @@ final class ChatPrompts {
                     "'continue_final_message' and 'add_generation_prompt' exclude each other, set only one to true");
         }
         Map<String, @Nullable Object> variables = new HashMap<>();
-        addEffort(fields, variables);
+        addEffort("reasoning_effort", fields.string("reasoning_effort"), variables);
         ObjectNode kwargs = fields.objectNode("chat_template_kwargs");
         if (kwargs != null) {
             kwargs.forEachEntry((name, value) -> variables.put(name, JsonBody.plain(value)));
         }
-        variables.putAll(model.templateVariables());
-        variables.put("messages", messages);
-        variables.put("add_generation_prompt", generation);
         JsonNode tools = tools(fields);
         if (tools != null) {
             variables.put("tools", JsonBody.plain(tools));
@@ -59,7 +56,30 @@ final class ChatPrompts {
         if (documents != null) {
             variables.put("documents", JsonBody.plain(documents));
         }
-        return continued ? template.renderContinued(variables) : template.render(variables);
+        return render(template, messages, variables, generation, continued);
+    }
+
+    /**
+     * Renders checked messages by the model's template.
+     *
+     * @param variables what the template is told besides
+     * @param continued whether the answer goes on with the last message
+     */
+    String render(List<?> messages, Map<String, @Nullable Object> variables, boolean continued) {
+        return render(modelTemplate(), messages, variables, !continued, continued);
+    }
+
+    private String render(
+            ChatTemplate template,
+            List<?> messages,
+            Map<String, @Nullable Object> variables,
+            boolean generation,
+            boolean continued) {
+        Map<String, @Nullable Object> all = new HashMap<>(variables);
+        all.putAll(model.templateVariables());
+        all.put("messages", messages);
+        all.put("add_generation_prompt", generation);
+        return continued ? template.renderContinued(all) : template.render(all);
     }
 
     /** The request's template if it brings one and may, else the model's. */
@@ -74,6 +94,10 @@ final class ChatPrompts {
         if (source != null) {
             return JinjaTemplate.compile(source);
         }
+        return modelTemplate();
+    }
+
+    private ChatTemplate modelTemplate() {
         ChatTemplate template = model.chatTemplate();
         if (template == null) {
             throw ApiException.badRequest(
@@ -83,13 +107,12 @@ final class ChatPrompts {
     }
 
     /** Templates ask for the effort by its name or only whether to think, under one of two names. */
-    private static void addEffort(Fields fields, Map<String, @Nullable Object> variables) {
-        String effort = fields.string("reasoning_effort");
+    static void addEffort(String name, @Nullable String effort, Map<String, @Nullable Object> variables) {
         if (effort == null) {
             return;
         }
         if (!EFFORTS.contains(effort)) {
-            throw ApiException.invalid("reasoning_effort", "'reasoning_effort' must be one of " + EFFORTS);
+            throw ApiException.invalid(name, "'" + name + "' must be one of " + EFFORTS);
         }
         variables.put("reasoning_effort", effort);
         if (effort.equals("none")) {

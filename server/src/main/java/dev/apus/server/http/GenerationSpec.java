@@ -127,4 +127,31 @@ record GenerationSpec(
     private static ApiException tooLong(String message, String param) {
         return new ApiException(400, message, param, "context_length_exceeded", 0);
     }
+
+    /** The same with other stop strings. */
+    GenerationSpec withStops(List<String> strings) {
+        return new GenerationSpec(
+                sampling,
+                maxTokens,
+                limitName,
+                n,
+                strings,
+                includeStop,
+                skipSpecialTokens,
+                stopIds,
+                namedStopIds,
+                minTokens,
+                stream,
+                includeUsage,
+                continuousUsage,
+                logprobs,
+                promptLogprobs,
+                returnTokenIds,
+                tokensAsIds,
+                echo,
+                echoOnly,
+                priority,
+                cacheSalt,
+                answer);
+    }
 }

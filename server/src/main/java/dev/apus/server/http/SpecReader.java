@@ -22,7 +22,7 @@ final class SpecReader {
     private static final int MOST_STOPS = 16;
     private static final int MOST_STOP_LENGTH = 1024;
     /** As in vLLM's max_logprobs. */
-    private static final int MOST_LOGPROBS = 20;
+    static final int MOST_LOGPROBS = 20;
 
     private static final int MOST_SALT_LENGTH = 1024;
     private static final int COMPLETION_TOKENS = 16;
@@ -77,6 +77,48 @@ final class SpecReader {
         return read(fields, maxTokens, "max_tokens", logprobs, null, echo, echoOnly);
     }
 
+    /** Of Anthropic's Messages API: one choice, which ends at {@code stop_sequences}; {@code max_tokens} must be there. */
+    GenerationSpec messages(Fields fields) {
+        refuseCommon(fields);
+        fields.refuse("use stop_sequences", "stop");
+        fields.refuse("this API has no place for it", "stream_options");
+        refuseOthersParameters(fields);
+        Integer maxTokens = maxTokens(fields, "max_tokens", 1);
+        return read(fields, maxTokens, "max_tokens", -1, reasoning, false, false)
+                .withStops(stops(fields, "stop_sequences"));
+    }
+
+    /**
+     * Of OpenAI's Responses API: one choice.
+     *
+     * @param logprobs likeliest tokens to tell per token, or -1
+     */
+    GenerationSpec responses(Fields fields, int logprobs) {
+        refuseCommon(fields);
+        // Responses are kept, as asked.
+        fields.notIdle("store");
+        refuseOthersParameters(fields);
+        Integer maxTokens = maxTokens(fields, "max_output_tokens", 1);
+        return read(fields, maxTokens, "max_output_tokens", logprobs, reasoning, false, false);
+    }
+
+    /** Whether the model's thoughts are told from its answers. */
+    boolean tellsThoughts() {
+        return reasoning != null;
+    }
+
+    /** What other APIs have and an answer of this one has no place for. */
+    private static void refuseOthersParameters(Fields fields) {
+        fields.refuse(
+                "this API has no place for it, /v1/chat/completions has",
+                "n",
+                "best_of",
+                "echo",
+                "prompt_logprobs",
+                "return_token_ids",
+                "return_tokens_as_token_ids");
+    }
+
     private GenerationSpec read(
             Fields fields,
             @Nullable Integer maxTokens,
@@ -93,7 +135,7 @@ final class SpecReader {
             throw ApiException.invalid("prompt_logprobs", "'prompt_logprobs' cannot be streamed, leave out 'stream'");
         }
         Fields streaming = streamOptions(fields, stream);
-        List<String> stops = stops(fields);
+        List<String> stops = stops(fields, "stop");
         int minTokens = fields.integer("min_tokens", 0, 0, Integer.MAX_VALUE);
         boolean ignoreEos = fields.bool("ignore_eos", false);
         Set<Integer> named = Set.copyOf(fields.integers("stop_token_ids", 0, Integer.MAX_VALUE, Fields.MOST_ENTRIES));
@@ -299,13 +341,14 @@ final class SpecReader {
         return value.floatValue();
     }
 
-    private static List<String> stops(Fields fields) {
-        List<String> stops = fields.strings("stop", MOST_STOPS);
+    private static List<String> stops(Fields fields, String name) {
+        List<String> stops = fields.strings(name, MOST_STOPS);
         for (String stop : stops) {
             if (stop.isEmpty() || stop.length() > MOST_STOP_LENGTH) {
                 throw ApiException.invalid(
-                        "stop",
-                        "a string of 'stop' has " + stop.length() + " characters, must have 1 to " + MOST_STOP_LENGTH);
+                        name,
+                        "a string of '" + name + "' has " + stop.length() + " characters, must have 1 to "
+                                + MOST_STOP_LENGTH);
             }
         }
         return stops;
