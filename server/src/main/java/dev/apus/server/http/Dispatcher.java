@@ -259,8 +259,7 @@ final class Dispatcher {
         boolean order = route.needs() == Route.Needs.ADMIN || !route.takesBody();
         if (type.isEmpty() && order && !headers.contains(HttpHeaderNames.ORIGIN)) {
             // Orders without a body, as vLLM's and OpenAI's clients send them. Web pages, which could send them too,
-            // tell their
-            // origin.
+            // tell their origin.
             return;
         }
         String media = type.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);
