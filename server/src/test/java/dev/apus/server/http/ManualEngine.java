@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import dev.apus.scheduler.Engine;
 import dev.apus.scheduler.EngineEvent;
+import dev.apus.scheduler.EngineEvent.FailureKind;
 import dev.apus.scheduler.EngineEvent.FinishReason;
 import dev.apus.scheduler.EngineEvent.Finished;
 import dev.apus.scheduler.EngineEvent.Timing;
@@ -61,6 +62,12 @@ final class ManualEngine implements Engine {
     void finish(Work work) {
         if (live.remove(work.request.id()) != null) {
             end(work, FinishReason.LENGTH);
+        }
+    }
+
+    void fail(Work work, FailureKind kind, String message) {
+        if (live.remove(work.request.id()) != null) {
+            work.events.accept(new EngineEvent.Failed(work.request.id(), message, true, kind));
         }
     }
 
