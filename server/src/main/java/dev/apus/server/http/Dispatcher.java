@@ -263,7 +263,8 @@ final class Dispatcher {
         String type = headers.get(HttpHeaderNames.CONTENT_TYPE, "");
         boolean order = route.needs() == Route.Needs.ADMIN || !route.takesBody();
         if (type.isEmpty() && order && !headers.contains(HttpHeaderNames.ORIGIN)) {
-            // Orders without a body, as vLLM's and OpenAI's clients send them. Web pages, which could send them too, tell their
+            // Orders without a body, as vLLM's and OpenAI's clients send them. Web pages, which could send them too,
+            // tell their
             // origin.
             return;
         }

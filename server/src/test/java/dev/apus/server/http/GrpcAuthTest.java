@@ -60,8 +60,8 @@ class GrpcAuthTest {
                 fixture.client.with("x-api-key", "wrong"),
                 fixture.client.with("authorization", "user"))) {
             assertThat(generate(channel)).isEqualTo(Status.Code.UNAUTHENTICATED);
-            assertThat(GrpcClient.code(() -> InferenceGrpc.newBlockingStub(channel)
-                            .listModels(ListModelsRequest.getDefaultInstance())))
+            assertThat(GrpcClient.code(() ->
+                            InferenceGrpc.newBlockingStub(channel).listModels(ListModelsRequest.getDefaultInstance())))
                     .isEqualTo(Status.Code.UNAUTHENTICATED);
             assertThat(GrpcClient.code(() -> VllmEngineGrpc.newBlockingStub(channel)
                             .getModelInfo(GetModelInfoRequest.getDefaultInstance())))
@@ -93,10 +93,8 @@ class GrpcAuthTest {
     @Test
     void quotasHold() throws Exception {
         Channel once = fixture.client.with("authorization", "Bearer once");
-        GrpcClient.Collector<GenerateRequest, GenerationResponse> first =
-                new GrpcClient.Collector<>(-1);
-        InferenceGrpc.newStub(once)
-                .generateStream(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(9)), first);
+        GrpcClient.Collector<GenerateRequest, GenerationResponse> first = new GrpcClient.Collector<>(-1);
+        InferenceGrpc.newStub(once).generateStream(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(9)), first);
         ManualEngine.Work work = fixture.engine.next();
         assertThat(work.request.tenant().name()).isEqualTo("poor");
         work.emit("a");

@@ -41,7 +41,9 @@ class HostileRequestTest {
     }
 
     private static Stream<Arguments> bodies() {
-        String many = IntStream.range(0, 100_000).mapToObj(i -> "\"" + i % 65536 + "\":1").collect(Collectors.joining(","));
+        String many = IntStream.range(0, 100_000)
+                .mapToObj(i -> "\"" + i % 65536 + "\":1")
+                .collect(Collectors.joining(","));
         String distinct =
                 IntStream.range(0, 60_000).mapToObj(i -> "\"" + i + "\":1").collect(Collectors.joining(","));
         return Stream.of(
@@ -62,8 +64,10 @@ class HostileRequestTest {
                 Arguments.of("a type that is a list", chat(tool("\"type\":[[],{}]"))),
                 Arguments.of("a regex", chat("\"structured_outputs\":{\"regex\":\"(a+)+$\"}")),
                 Arguments.of("a grammar", chat("\"structured_outputs\":{\"grammar\":\"root ::= root root\"}")),
-                Arguments.of("a schema", chat("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\","
-                        + "\"schema\":{\"$ref\":\"http://127.0.0.1:1/\"}}}")));
+                Arguments.of(
+                        "a schema",
+                        chat("\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\","
+                                + "\"schema\":{\"$ref\":\"http://127.0.0.1:1/\"}}}")));
     }
 
     private static String tool(String property) {
@@ -105,8 +109,7 @@ class HostileRequestTest {
     void aHeadHasALimit() throws Exception {
         for (String head : List.of("GET /health HTTP/1.1\r\nHost: localhost\r\nx-a: ", "GET /", "GET /health?")) {
             try (RawClient client = fixture.connect()) {
-                assertThat(client.send(head + "a".repeat(1 << 20)).readAnswer())
-                        .matches("(?s)HTTP/1\\.1 4(31|14) .*");
+                assertThat(client.send(head + "a".repeat(1 << 20)).readAnswer()).matches("(?s)HTTP/1\\.1 4(31|14) .*");
             }
         }
     }
