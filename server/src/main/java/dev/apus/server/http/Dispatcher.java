@@ -71,6 +71,11 @@ final class Dispatcher {
         return inFlight.isDraining();
     }
 
+    /** Whether requests for text are refused until an administrator resumes. */
+    boolean isPaused() {
+        return inFlight.isPaused();
+    }
+
     /** What all requests together may take of the heap. */
     MemoryBudget memory() {
         return memory;
