@@ -62,6 +62,18 @@ class GrpcLifeTest {
         }
     }
 
+    /** So that the scheduler can tell before whether it will be met. */
+    @Test
+    void aDeadlineIsTheRequestsInTheEngine() throws Exception {
+        try (GrpcFixture fixture = new GrpcFixture()) {
+            InferenceGrpc.newBlockingStub(fixture.client.channel())
+                    .withDeadlineAfter(40, TimeUnit.SECONDS)
+                    .generateStream(endless());
+
+            assertThat(fixture.engine.next().request.deadlineNanos()).isBetween(20_000_000_000L, 40_000_000_000L);
+        }
+    }
+
     @Test
     void aConnectionThatBreaksAbortsAllOfItsRequests() throws Exception {
         try (GrpcFixture fixture = new GrpcFixture()) {
