@@ -98,6 +98,10 @@ public final class HttpServer implements AutoCloseable {
         Generator generator = new Generator(model, options, metrics, workers, pumps);
         routes.addAll(new GenerationRoutes(model, options.api(), json, encoder, generator).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
+        PoolingInputs inputs = new PoolingInputs(model, encoder);
+        PoolingCall pooling = new PoolingCall(model, options, metrics);
+        routes.addAll(new PoolingRoutes(model, json, inputs, pooling).routes());
+        routes.addAll(new RankingRoutes(model, json, inputs, pooling).routes());
         Access access = new Access(
                 keys::ring, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
         dispatcher = new Dispatcher(options, routes, access, metrics, inFlight, workers);
