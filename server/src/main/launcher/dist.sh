@@ -25,7 +25,10 @@ cp server/src/main/launcher/apus.sh "$image/bin/apus"
 chmod +x "$image/bin/apus"
 
 # The jars are stored, not deflated: the archive packs them better as a whole, and classes load without inflating.
-# The tokenizers jar brings natives of every platform: keep this one's.
+# Some bring natives of every platform, or what Apus never calls: only what it needs is kept.
+case "$os" in osx) jna_os=darwin jline_os=Mac ;; *) jna_os=linux jline_os=Linux ;; esac
+case "$arch" in aarch64) jline_arch=arm64 ;; *) jline_arch=$arch ;; esac
+keep_only() { for folder in "$1"*/; do [ "$folder" = "$2/" ] || rm -rf "$folder"; done; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for jar in "$image"/app/*.jar; do
@@ -36,8 +39,19 @@ for jar in "$image"/app/*.jar; do
     "$java_home/bin/jar" xf "$jar"
     case "$jar" in
       */tokenizers-*)
-        for native in native/lib/*/; do [ "$native" = "native/lib/$os-$arch/" ] || rm -rf "$native"; done
+        keep_only native/lib/ "native/lib/$os-$arch"
         rm -rf cv nlp ;;
+      */jna-*)
+        mv "com/sun/jna/$jna_os-${arch/_/-}" "$work/jna"
+        rm -rf com/sun/jna/{aix,darwin,dragonflybsd,freebsd,linux,openbsd,sunos,win32}-*
+        mv "$work/jna" "com/sun/jna/$jna_os-${arch/_/-}" ;;
+      */jline-native-*)
+        keep_only org/jline/nativ/ "org/jline/nativ/$jline_os"
+        keep_only "org/jline/nativ/$jline_os/" "org/jline/nativ/$jline_os/$jline_arch" ;;
+      */proto-google-common-protos-*)
+        # Of Google's shared messages, gRPC's errors are com.google.rpc.
+        keep_only com/google/ com/google/rpc
+        rm -rf com/google/rpc/context google ;;
     esac
     "$java_home/bin/jar" c0fM "$jar" .
   )

@@ -48,6 +48,8 @@ public final class SamplingBatch {
     public final int[] forcedId;
     /** Log-probabilities wanted: -1 none, 0 the drawn token only, k the k likeliest too. */
     public final int[] logprobs;
+    /** The ids to tell the log-probabilities of, as many as {@link #logprobs} says, in place of the likeliest; null means these. */
+    public final int[] @Nullable [] logprobIds;
 
     /** Result: drawn ids. */
     public final int[] sampledId;
@@ -55,7 +57,7 @@ public final class SamplingBatch {
     public final float[] sampledLogprob;
     /** Result: rank (1 = likeliest) of the drawn id, where log-probabilities were asked for. */
     public final int[] sampledRank;
-    /** Result: {@code [count][k]} likeliest ids, descending. */
+    /** Result: {@code [count][k]} likeliest ids, descending; or {@link #logprobIds}. */
     public final int[] @Nullable [] topId;
     /** Result: their log-probabilities. */
     public final float[] @Nullable [] topLogprob;
@@ -87,6 +89,7 @@ public final class SamplingBatch {
         forcedId = new int[capacity];
         Arrays.fill(forcedId, -1);
         logprobs = new int[capacity];
+        logprobIds = new int[capacity][];
         sampledId = new int[capacity];
         sampledLogprob = new float[capacity];
         sampledRank = new int[capacity];

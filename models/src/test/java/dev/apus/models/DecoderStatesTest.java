@@ -36,8 +36,9 @@ final class DecoderStatesTest {
     @ParameterizedTest
     @MethodSource("models")
     void agreeWithTransformers(String name) {
-        List<?> cases = (List<?>) Objects.requireNonNull(
-                new JsonFiles().object(EncoderGoldenTest.folder("decoders.json")).get(name));
+        List<?> cases = (List<?>) Objects.requireNonNull(new JsonFiles()
+                .object(EncoderGoldenTest.folder("decoders.json"))
+                .get(name));
         try (Checkpoint checkpoint = Checkpoint.open(GoldenTest.folder(name));
                 Backend backend = CpuBackend.create(new CpuOptions(CpuOptions.Provider.AUTO, 2))) {
             Decoder decoder = Decoder.load(checkpoint.config(), checkpoint.weights(), backend, 64, 1, 64);
@@ -64,8 +65,7 @@ final class DecoderStatesTest {
                 backend.read(states, batch.queryStart[i], tokens, rows);
                 for (String pooling : List.of("last", "mean")) {
                     assertThat(Pooling.of(pooling).pool(rows, tokens, hidden))
-                            .containsExactly(
-                                    floats(Objects.requireNonNull(golden.get(pooling))), Offset.offset(1e-3f));
+                            .containsExactly(floats(Objects.requireNonNull(golden.get(pooling))), Offset.offset(1e-3f));
                 }
             }
         }

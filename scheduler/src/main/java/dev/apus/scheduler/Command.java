@@ -4,7 +4,13 @@ import dev.apus.scheduler.pooling.Turns;
 import java.util.concurrent.CompletableFuture;
 
 /** What goes into the engine. A {@link Submission} is its own command, so that queueing one allocates nothing. */
-sealed interface Command permits Submission, Command.Abort, Command.Drain, Command.Close, Command.Between {
+sealed interface Command
+        permits Submission,
+                Command.Abort,
+                Command.Drain,
+                Command.ResetPrefixCache,
+                Command.Between,
+                Command.Close {
     /** End this request. */
     record Abort(String requestId) implements Command {}
 
@@ -13,6 +19,9 @@ sealed interface Command permits Submission, Command.Abort, Command.Drain, Comma
 
     /** Take this turn between two steps. */
     record Between(Turns.Turn turn) implements Command {}
+
+    /** Forget what the prefix cache holds, then complete {@code done}. */
+    record ResetPrefixCache(CompletableFuture<Void> done) implements Command {}
 
     /** Abort everything and end. */
     record Close() implements Command {}

@@ -46,6 +46,11 @@ public interface Engine extends AutoCloseable {
         return drain();
     }
 
+    /** Forgets all prefixes that it has cached; completes when no later request finds one from before. Running requests keep theirs. */
+    default CompletableFuture<Void> resetPrefixCache() {
+        return CompletableFuture.completedFuture(null);
+    }
+
     /** A recent snapshot for metrics and health; cheap, never waits for the engine. */
     EngineStats stats();
 

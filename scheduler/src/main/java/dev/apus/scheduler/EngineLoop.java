@@ -123,6 +123,11 @@ final class EngineLoop {
         }
     }
 
+    /** Forgets what is cached; sequences keep their blocks. */
+    void resetPrefixCache() {
+        blocks.clearPrefixCache();
+    }
+
     void abortAll() {
         while (!rows.isEmpty()) {
             abort(rows.keySet().iterator().next());
@@ -271,6 +276,7 @@ final class EngineLoop {
                 SamplingParams params = sequences.request(row).params();
                 sequences.held[row] = length - sequences.promptLength[row] >= params.maxTokens()
                         || length >= maxModelLength
+                        || sequences.submission(row).rules != null
                         || runner.ropeOffset(length) != runner.ropeOffset(length - 1);
             }
         }
@@ -358,9 +364,11 @@ final class EngineLoop {
         } else if (generated >= request.params().maxTokens() || length >= maxModelLength) {
             finish(row, FinishReason.LENGTH, -1);
         } else if (sequences.held[row] && sequences.pending[row] == 0) {
-            // It did not end, so its keys must be rotated by another offset from here on.
             sequences.held[row] = false;
-            scheduler.restart(row, chain(request, length));
+            if (runner.ropeOffset(length) != runner.ropeOffset(length - 1)) {
+                // It did not end, so its keys must be rotated by another offset from here on.
+                scheduler.restart(row, chain(request, length));
+            }
         }
     }
 

@@ -127,9 +127,26 @@ final class EngineStep {
         s.biasId[i] = submission.biasId;
         s.biasValue[i] = submission.biasValue;
         // A token that is drawn but not read yet counts: this entry draws the one after it.
-        s.banned[i] =
-                sequences.length[row] - sequences.promptLength[row] < params.minTokens() ? submission.stopIds : null;
+        boolean early = sequences.length[row] - sequences.promptLength[row] < params.minTokens();
+        s.banned[i] = early ? submission.bannedAtFirst : submission.banned;
         s.allowed[i] = submission.allowed;
+        s.logprobIds[i] = given ? null : submission.logprobIds;
         s.corrupted[i] = false;
+        if (submission.rules != null && !given) {
+            applyRules(submission.rules, row, i);
+        }
+    }
+
+    private void applyRules(TokenRules rules, int row, int i) {
+        rules.read(sequences.tokens[row], sequences.promptLength[row], sequences.length[row], sampling.banned[i]);
+        sampling.banned[i] = rules.banned();
+        long[] forced = rules.forced();
+        if (forced != null) {
+            // Nothing may keep it from being drawn.
+            sampling.allowed[i] = forced;
+            sampling.banned[i] = null;
+            sampling.biasId[i] = null;
+            sampling.biasValue[i] = null;
+        }
     }
 }

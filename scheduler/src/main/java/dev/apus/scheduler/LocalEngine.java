@@ -4,6 +4,7 @@ import dev.apus.scheduler.Command.Abort;
 import dev.apus.scheduler.Command.Between;
 import dev.apus.scheduler.Command.Close;
 import dev.apus.scheduler.Command.Drain;
+import dev.apus.scheduler.Command.ResetPrefixCache;
 import dev.apus.scheduler.pooling.Turns;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -230,6 +231,16 @@ public final class LocalEngine implements Engine, Turns {
     }
 
     @Override
+    public CompletableFuture<Void> resetPrefixCache() {
+        ResetPrefixCache reset = new ResetPrefixCache(new CompletableFuture<>());
+        send(reset);
+        if (terminated) {
+            reset.done().complete(null);
+        }
+        return reset.done();
+    }
+
+    @Override
     public EngineStats stats() {
         return counters.stats(waiting(), blockCount, EngineOptions.BLOCK_SIZE, !terminated);
     }
@@ -367,6 +378,10 @@ public final class LocalEngine implements Engine, Turns {
                 case Abort abort -> loop.abort(abort.requestId());
                 case Drain drain -> drains.add(drain);
                 case Between between -> turns.add(between.turn());
+                case ResetPrefixCache reset -> {
+                    loop.resetPrefixCache();
+                    outbox.post(reset.done());
+                }
                 case Close close -> closing = true;
             }
             command = commands.poll();
@@ -381,6 +396,8 @@ public final class LocalEngine implements Engine, Turns {
                 drains.add(drain);
             } else if (command instanceof Between between) {
                 turns.add(between.turn());
+            } else if (command instanceof ResetPrefixCache reset) {
+                outbox.post(reset.done());
             }
             command = commands.poll();
         }

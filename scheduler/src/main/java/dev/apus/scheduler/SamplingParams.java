@@ -3,6 +3,7 @@ package dev.apus.scheduler;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How the tokens of a request are chosen; names and meanings are vLLM's. Made by hand or by {@link SamplingParamsBuilder}.
@@ -23,6 +24,9 @@ import java.util.Set;
  * @param allowedTokenIds only these may be drawn; empty means all
  * @param logprobs -1 none, 0 the drawn token only, k its k likeliest too
  * @param promptLogprobs the same for the prompt's tokens
+ * @param logprobTokenIds ids to tell the log-probabilities of, in place of the likeliest; empty means these
+ * @param badWords token ids that may not follow one another in the output, most of them one or two
+ * @param thinkingBudget how many tokens the model may think, or null for as many as it likes
  */
 public record SamplingParams(
         float temperature,
@@ -40,12 +44,17 @@ public record SamplingParams(
         Map<Integer, Float> logitBias,
         List<Integer> allowedTokenIds,
         int logprobs,
-        int promptLogprobs) {
+        int promptLogprobs,
+        List<Integer> logprobTokenIds,
+        List<List<Integer>> badWords,
+        @Nullable ThinkingBudget thinkingBudget) {
 
     public SamplingParams {
         stopTokenIds = Set.copyOf(stopTokenIds);
         logitBias = Map.copyOf(logitBias);
         allowedTokenIds = List.copyOf(allowedTokenIds);
+        logprobTokenIds = List.copyOf(logprobTokenIds);
+        badWords = badWords.stream().map(List::copyOf).toList();
         require(Float.isFinite(temperature) && temperature >= 0, "temperature", temperature, "0 or more");
         require(topK >= 0, "top_k", topK, "0 (all) or more");
         require(topP > 0 && topP <= 1, "top_p", topP, "in (0, 1]");
@@ -68,6 +77,54 @@ public record SamplingParams(
         }
         require(logprobs >= -1, "logprobs", logprobs, "-1 (none) or more");
         require(promptLogprobs >= -1, "prompt_logprobs", promptLogprobs, "-1 (none) or more");
+        require(
+                logprobTokenIds.isEmpty() || logprobs == logprobTokenIds.size(),
+                "logprobs",
+                logprobs,
+                "the number of logprob_token_ids (" + logprobTokenIds.size() + ")");
+        for (List<Integer> word : badWords) {
+            require(!word.isEmpty(), "a bad word", word, "one token or more");
+        }
+    }
+
+    /** Parameters without what few requests ask for. */
+    public SamplingParams(
+            float temperature,
+            int topK,
+            float topP,
+            float minP,
+            float repetitionPenalty,
+            float presencePenalty,
+            float frequencyPenalty,
+            long seed,
+            int maxTokens,
+            int minTokens,
+            boolean ignoreEos,
+            Set<Integer> stopTokenIds,
+            Map<Integer, Float> logitBias,
+            List<Integer> allowedTokenIds,
+            int logprobs,
+            int promptLogprobs) {
+        this(
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                seed,
+                maxTokens,
+                minTokens,
+                ignoreEos,
+                stopTokenIds,
+                logitBias,
+                allowedTokenIds,
+                logprobs,
+                promptLogprobs,
+                List.of(),
+                List.of(),
+                null);
     }
 
     /** Greedy decoding of at most {@code maxTokens} tokens. */
@@ -77,44 +134,12 @@ public record SamplingParams(
 
     /** The same with another seed. */
     public SamplingParams withSeed(long newSeed) {
-        return new SamplingParams(
-                temperature,
-                topK,
-                topP,
-                minP,
-                repetitionPenalty,
-                presencePenalty,
-                frequencyPenalty,
-                newSeed,
-                maxTokens,
-                minTokens,
-                ignoreEos,
-                stopTokenIds,
-                logitBias,
-                allowedTokenIds,
-                logprobs,
-                promptLogprobs);
+        return new SamplingParamsBuilder(this).seed(newSeed).build();
     }
 
     /** The same with another limit of tokens. */
     public SamplingParams withMaxTokens(int newMaxTokens) {
-        return new SamplingParams(
-                temperature,
-                topK,
-                topP,
-                minP,
-                repetitionPenalty,
-                presencePenalty,
-                frequencyPenalty,
-                seed,
-                newMaxTokens,
-                minTokens,
-                ignoreEos,
-                stopTokenIds,
-                logitBias,
-                allowedTokenIds,
-                logprobs,
-                promptLogprobs);
+        return new SamplingParamsBuilder(this).maxTokens(newMaxTokens).build();
     }
 
     /** Whether a repetition, presence or frequency penalty applies. */

@@ -3,6 +3,7 @@ package dev.apus.scheduler;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes {@link SamplingParams} from what is known of a request, over a model's defaults. Setters return this; the values are checked by
@@ -28,6 +29,34 @@ public final class SamplingParamsBuilder {
     private List<Integer> allowedTokenIds = List.of();
     private int logprobs = -1;
     private int promptLogprobs = -1;
+    private List<Integer> logprobTokenIds = List.of();
+    private List<List<Integer>> badWords = List.of();
+    private @Nullable ThinkingBudget thinkingBudget;
+
+    public SamplingParamsBuilder() {}
+
+    /** Begins with other parameters. */
+    public SamplingParamsBuilder(SamplingParams params) {
+        temperature = params.temperature();
+        topK = params.topK();
+        topP = params.topP();
+        minP = params.minP();
+        repetitionPenalty = params.repetitionPenalty();
+        presencePenalty = params.presencePenalty();
+        frequencyPenalty = params.frequencyPenalty();
+        seed = params.seed();
+        maxTokens = params.maxTokens();
+        minTokens = params.minTokens();
+        ignoreEos = params.ignoreEos();
+        stopTokenIds = params.stopTokenIds();
+        logitBias = params.logitBias();
+        allowedTokenIds = params.allowedTokenIds();
+        logprobs = params.logprobs();
+        promptLogprobs = params.promptLogprobs();
+        logprobTokenIds = params.logprobTokenIds();
+        badWords = params.badWords();
+        thinkingBudget = params.thinkingBudget();
+    }
 
     /** Takes over a model's defaults, by vLLM's parameter names; names that do not sample are left out. */
     public SamplingParamsBuilder defaults(Map<String, Double> defaults) {
@@ -127,6 +156,23 @@ public final class SamplingParamsBuilder {
         return this;
     }
 
+    /** Sets {@link #logprobs} as well. */
+    public SamplingParamsBuilder logprobTokenIds(List<Integer> value) {
+        logprobTokenIds = value;
+        logprobs = value.size();
+        return this;
+    }
+
+    public SamplingParamsBuilder badWords(List<List<Integer>> value) {
+        badWords = value;
+        return this;
+    }
+
+    public SamplingParamsBuilder thinkingBudget(@Nullable ThinkingBudget value) {
+        thinkingBudget = value;
+        return this;
+    }
+
     /**
      * @throws IllegalArgumentException naming the parameter that is out of its range
      */
@@ -147,6 +193,9 @@ public final class SamplingParamsBuilder {
                 logitBias,
                 allowedTokenIds,
                 logprobs,
-                promptLogprobs);
+                promptLogprobs,
+                logprobTokenIds,
+                badWords,
+                thinkingBudget);
     }
 }

@@ -21,6 +21,13 @@ final class Submission implements Command {
     final int @Nullable [] biasId;
     final float @Nullable [] biasValue;
     final long @Nullable [] allowed;
+    final int @Nullable [] logprobIds;
+    /** Ids that may never be drawn: bad words of one token. */
+    final int @Nullable [] banned;
+    /** These and the stop ids, which may not be drawn before min_tokens. */
+    final int @Nullable [] bannedAtFirst;
+
+    final @Nullable TokenRules rules;
 
     /**
      * @throws IllegalArgumentException if the request can never run
@@ -53,6 +60,35 @@ final class Submission implements Command {
             }
         }
         allowed = params.allowedTokenIds().isEmpty() ? null : bits(params.allowedTokenIds(), vocabSize);
+        checkIds("logprob_token_ids", params.logprobTokenIds(), vocabSize);
+        logprobIds = params.logprobTokenIds().isEmpty() ? null : ints(params.logprobTokenIds());
+        params.badWords().forEach(word -> checkIds("bad_words", word, vocabSize));
+        List<Integer> bad = params.badWords().stream()
+                .filter(word -> word.size() == 1)
+                .map(List::getFirst)
+                .toList();
+        banned = bad.isEmpty() ? null : ints(bad);
+        bannedAtFirst = banned == null ? stopIds : join(stopIds, banned);
+        checkThought(params, vocabSize);
+        rules = TokenRules.of(params, vocabSize);
+    }
+
+    private static void checkThought(SamplingParams params, int vocabSize) {
+        ThinkingBudget budget = params.thinkingBudget();
+        if (budget != null) {
+            checkIds("thinking_token_budget", budget.start(), vocabSize);
+            checkIds("thinking_token_budget", budget.end(), vocabSize);
+        }
+    }
+
+    private static int[] ints(List<Integer> ids) {
+        return ids.stream().mapToInt(Integer::intValue).toArray();
+    }
+
+    private static int[] join(int[] first, int[] second) {
+        int[] all = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, all, first.length, second.length);
+        return all;
     }
 
     boolean stopsAt(int id) {

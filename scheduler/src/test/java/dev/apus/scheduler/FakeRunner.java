@@ -4,6 +4,7 @@ import dev.apus.kernels.SamplingBatch;
 import dev.apus.kernels.StepBatch;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -174,6 +175,10 @@ final class FakeRunner implements Runner {
             for (int ban : banned) {
                 id = id == ban ? (id + 1) % DRAWN : id;
             }
+        }
+        long[] allowed = sampling.allowed[i];
+        if (allowed != null && BitSet.valueOf(allowed).cardinality() == 1) {
+            id = BitSet.valueOf(allowed).nextSetBit(0);
         }
         drawn.addAndGet(sampling.forcedId[i] >= 0 ? 0 : 1);
         sampling.sampledId[i] = sampling.forcedId[i] >= 0 ? sampling.forcedId[i] : id;

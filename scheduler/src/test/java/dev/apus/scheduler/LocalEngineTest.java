@@ -307,6 +307,23 @@ class LocalEngineTest {
     }
 
     @Test
+    void prefixesAreForgottenWhenToldSo() {
+        start(64, TestOptions.cpu().build());
+        submit(prompt(1, 50), SamplingParams.greedy(1)).finished();
+        Recorder running = submit(prompt(1, 50), SamplingParams.greedy(400));
+        running.awaitTokens(3);
+        engine().resetPrefixCache().join();
+        Recorder after = submit(prompt(1, 50), SamplingParams.greedy(3));
+        assertThat(after.finished().cachedTokens()).isZero();
+        assertThat(after.tokens()).isEqualTo(expected(prompt(1, 50), 3, 0));
+        assertThat(running.finished().cachedTokens()).isEqualTo(48);
+        assertThat(running.tokens()).isEqualTo(expected(prompt(1, 50), 400, 0));
+        assertThat(submit(prompt(1, 50), SamplingParams.greedy(1)).finished().cachedTokens())
+                .as("and learnt again")
+                .isEqualTo(48);
+    }
+
+    @Test
     void logprobsComeWithTheirTokensAndThePromptsOnce() {
         start(64, TestOptions.cpu().maxNumBatchedTokens(128).build());
         int[] prompt = prompt(1, 300);

@@ -176,6 +176,14 @@ final class CpuSampler {
             b.topId[i] = ids;
             b.topLogprob[i] = logprobs;
         }
+        int[] named = b.logprobIds[i];
+        if (named != null) {
+            for (int j = 0; j < k; j++) {
+                ids[j] = named[j];
+                logprobs[j] = (float) (values[named[j]] - logSum);
+            }
+            return;
+        }
         s.top.select(values, vocab, k);
         for (int j = 0; j < k; j++) {
             ids[j] = s.top.id(j);

@@ -9,7 +9,7 @@ import java.lang.foreign.ValueLayout;
  * to download. Mirrors {@code Row}, {@code Result} and {@code Top} of {@code sampling.cu}.
  *
  * <p>Parameters: {@code count} records of {@value #ROW_BYTES} bytes, then the rows' lists (history; bias ids, then values; banned ids;
- * allowed words), whose offsets in the records count ints from the block's start. Results: {@code count} records of
+ * allowed words; ids to tell of), whose offsets in the records count ints from the block's start. Results: {@code count} records of
  * {@value #RESULT_BYTES} bytes, then the likeliest tokens of rows that want them, {@value #TOP_BYTES} bytes each.
  */
 final class SamplingBlock {
@@ -45,7 +45,7 @@ final class SamplingBlock {
      *
      * @param rows most rows of a batch
      * @param historyTokens most tokens of all histories together
-     * @param listEntries most bias and banned ids of all rows together
+     * @param listEntries most bias and banned ids and ids to tell of of all rows together
      * @param vocab ids of the vocabulary; every row may bring its bit set
      */
     static long maxParameterBytes(int rows, long historyTokens, long listEntries, int vocab) {
@@ -67,6 +67,7 @@ final class SamplingBlock {
             ints += bias == null ? 0 : 2L * bias.length;
             ints += banned == null ? 0 : banned.length;
             ints += batch.allowed[i] == null ? 0 : 2L * words(vocab);
+            ints += batch.logprobIds[i] == null ? 0 : topCount(batch, i, vocab);
         }
         return (long) batch.count * ROW_BYTES + Integer.BYTES * ints;
     }
@@ -189,8 +190,10 @@ final class SamplingBlock {
             target.set(INT, (long) at++ * Integer.BYTES, (int) allowed[w]);
             target.set(INT, (long) at++ * Integer.BYTES, (int) (allowed[w] >>> 32));
         }
-        target.set(INT, record + 92, 0);
-        return at;
+        int[] named = batch.logprobIds[i];
+        // A list lies behind the records, never at 0.
+        target.set(INT, record + 92, named == null ? 0 : at);
+        return named == null ? at : append(named, topCount(batch, i, vocab), target, at);
     }
 
     private static void writeList(MemorySegment target, long field, int offset, int length) {
@@ -211,6 +214,11 @@ final class SamplingBlock {
         if (batch.forcedId[i] >= vocab) {
             throw new IllegalArgumentException("entry " + i + " reports on id " + batch.forcedId[i]
                     + ", which a vocabulary of " + vocab + " ids lacks");
+        }
+        int[] named = batch.logprobIds[i];
+        if (named != null && named.length < topCount(batch, i, vocab)) {
+            throw new IllegalArgumentException("entry " + i + " wants log-probabilities of " + batch.logprobs[i]
+                    + " ids but names " + named.length);
         }
         int[] bias = batch.biasId[i];
         float[] values = batch.biasValue[i];

@@ -221,6 +221,15 @@ __device__ __forceinline__ void top_tokens(Team& team, const Args& args, int n, 
     }
 }
 
+// Writes the tokens that the row names, in its order.
+__device__ __forceinline__ void named_tokens(Team& team, const Args& args, const float* logits, int n, float log_sum) {
+    const int* ids = (const int*)args.rows + row.named;
+    Top* top = (Top*)args.results + row.top;
+    for (int e = team.rank * THREADS + threadIdx.x; e < n; e += CLUSTER * THREADS) {
+        top[e] = {ids[e], logits[ids[e]] - log_sum};
+    }
+}
+
 // 1 plus the tokens that come before id in the raw row.
 __device__ __forceinline__ u32 rank_of(Team& team, const float* logits, float value, int id) {
     const u64 mine = key_of(value, id);
@@ -366,7 +375,9 @@ __device__ __forceinline__ void sample_row(Team& team, const Args& args, int i) 
     float sum = 0.0f;
     if (row.logprobs >= 0) {
         sum = log_sum(team, unordered(key));
-        if (row.logprobs > 0) {
+        if (row.logprobs > 0 && row.named > 0) {
+            named_tokens(team, args, logits, min(row.logprobs, args.vocab), sum);
+        } else if (row.logprobs > 0) {
             top_tokens(team, args, min(row.logprobs, args.vocab), best, sum);
         }
     }

@@ -22,7 +22,7 @@ struct Row {
     int bias, bias_length;  // ids, then as many values
     int banned, banned_length;
     int allowed, allowed_length;  // words of 32 bits; length -1: all ids are allowed
-    int pad;
+    int named;                    // ids to tell of in place of the likeliest; 0: none
 };
 
 __shared__ Row row;

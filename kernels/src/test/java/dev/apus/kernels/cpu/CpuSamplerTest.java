@@ -101,6 +101,29 @@ class CpuSamplerTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {3, 17, 1000})
+    void logprobsOfNamedIdsAreToldInTheirOrder(int vocab) {
+        float[][] rows = normal(2, vocab);
+        SamplingBatch batch = batch(2);
+        int[] named = {vocab - 1, 0, vocab / 2};
+        for (int i = 0; i < 2; i++) {
+            batch.logprobs[i] = named.length;
+            batch.logprobIds[i] = i == 0 ? named : null;
+            // What may be drawn changes nothing of it.
+            batch.banned[i] = new int[] {0};
+        }
+        sample(rows, batch);
+        double logSum = Math.log(sum(rows[0]));
+        int[] topId = Objects.requireNonNull(batch.topId[0]);
+        float[] topLogprob = Objects.requireNonNull(batch.topLogprob[0]);
+        assertThat(Arrays.copyOf(topId, named.length)).containsExactly(named);
+        for (int j = 0; j < named.length; j++) {
+            assertThat(topLogprob[j]).isCloseTo((float) (rows[0][named[j]] - logSum), within(1e-4f));
+        }
+        assertThat(Objects.requireNonNull(batch.topId[1])[0]).isEqualTo(sorted(rows[1])[0]);
+    }
+
     @Test
     void penaltiesFollowTheirFormulas() {
         int vocab = 40;

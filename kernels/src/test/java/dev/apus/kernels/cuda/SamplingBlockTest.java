@@ -48,6 +48,7 @@ class SamplingBlockTest {
         assertThat(word(block, 24 + 18)).as("bias length").isZero();
         assertThat(word(block, 24 + 20)).as("banned length").isZero();
         assertThat(word(block, 24 + 22)).as("allowed length: all").isEqualTo(-1);
+        assertThat(word(block, 24 + 23)).as("ids to tell of: none").isZero();
     }
 
     @Test
@@ -71,6 +72,7 @@ class SamplingBlockTest {
         batch.biasValue[1] = new float[] {0.25f, -1};
         batch.banned[1] = new int[] {9};
         batch.allowed[1] = new long[] {0x8000000000000001L};
+        batch.logprobIds[1] = new int[] {21, 22, 23};
         MemorySegment block = poisoned(SamplingBlock.parameterBytes(batch, VOCAB));
 
         SamplingBlock.Plan plan = SamplingBlock.write(batch, 2, VOCAB, block);
@@ -94,10 +96,22 @@ class SamplingBlockTest {
                         -1,
                         3,
                         4 + 4);
-        assertThat(record.asSlice(56).toArray(ValueLayout.JAVA_INT)).containsExactly(48, 3, 2, 51, 2, 55, 1, 56, 2, 0);
-        assertThat(block.asSlice(2 * 96, 10 * 4).toArray(ValueLayout.JAVA_INT))
+        assertThat(record.asSlice(56).toArray(ValueLayout.JAVA_INT)).containsExactly(48, 3, 2, 51, 2, 55, 1, 56, 2, 58);
+        assertThat(block.asSlice(2 * 96, 13 * 4).toArray(ValueLayout.JAVA_INT))
                 .containsExactly(
-                        5, 6, -1, 7, 8, Float.floatToIntBits(0.25f), Float.floatToIntBits(-1), 9, 1, 0x80000000);
+                        5,
+                        6,
+                        -1,
+                        7,
+                        8,
+                        Float.floatToIntBits(0.25f),
+                        Float.floatToIntBits(-1),
+                        9,
+                        1,
+                        0x80000000,
+                        21,
+                        22,
+                        23);
     }
 
     @Test

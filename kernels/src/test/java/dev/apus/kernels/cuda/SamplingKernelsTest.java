@@ -109,6 +109,7 @@ class SamplingKernelsTest {
         SamplingBatch batch = plain(ROWS, rows);
         for (int i = 0; i < ROWS; i++) {
             batch.logprobs[i] = i % 4 == 0 ? Math.min(vocab, i) : i % 4 - 2;
+            batch.logprobIds[i] = i % 5 == 0 && batch.logprobs[i] > 0 ? ids(batch.logprobs[i], vocab) : null;
             batch.forcedId[i] = i % 9 == 0 ? random.nextInt(vocab) : -1;
             if (i % 2 == 1) {
                 batch.history[i] = ids(HISTORY, vocab);

@@ -14,9 +14,28 @@ import org.jspecify.annotations.Nullable;
  * @param keysReload how often it is looked at; a change counts once it was seen twice
  * @param isolatePrefixCache whether tenants share no entries of the prefix cache: else one could tell by the time to a first token what
  *     another has asked
+ * @param admin where alone the administrator's orders are taken; null for where all else is
  */
 public record SecurityOptions(
-        List<ApiKey> keys, @Nullable Path keysFile, Duration keysReload, boolean isolatePrefixCache) {
+        List<ApiKey> keys,
+        @Nullable Path keysFile,
+        Duration keysReload,
+        boolean isolatePrefixCache,
+        @Nullable Address admin) {
+    /**
+     * Where to listen.
+     *
+     * @param host name or address
+     * @param port TCP port; 0 takes a free one
+     */
+    public record Address(String host, int port) {
+        public Address {
+            if (port < 0 || port > 65535) {
+                throw new IllegalArgumentException("adminPort is " + port + ", must be 0 (any free one) to 65535");
+            }
+        }
+    }
+
     private static final Duration RELOAD = Duration.ofMillis(500);
 
     /** No keys: whoever reaches the server may use it. */
@@ -31,22 +50,27 @@ public record SecurityOptions(
 
     /** Guarded by these keys alone. */
     public SecurityOptions(List<ApiKey> keys) {
-        this(keys, null, RELOAD, false);
+        this(keys, null, RELOAD, false, null);
     }
 
     /** With a file of keys. */
     public SecurityOptions withKeysFile(@Nullable Path file) {
-        return new SecurityOptions(keys, file, keysReload, isolatePrefixCache);
+        return new SecurityOptions(keys, file, keysReload, isolatePrefixCache, admin);
     }
 
     /** With a file that is looked at so often. */
     public SecurityOptions withKeysReload(Duration interval) {
-        return new SecurityOptions(keys, keysFile, interval, isolatePrefixCache);
+        return new SecurityOptions(keys, keysFile, interval, isolatePrefixCache, admin);
     }
 
     /** With the prefix cache apart for each tenant, or in common. */
     public SecurityOptions withIsolatedPrefixCache(boolean isolate) {
-        return new SecurityOptions(keys, keysFile, keysReload, isolate);
+        return new SecurityOptions(keys, keysFile, keysReload, isolate, admin);
+    }
+
+    /** With the administrator's orders taken there alone. */
+    public SecurityOptions withAdmin(@Nullable Address address) {
+        return new SecurityOptions(keys, keysFile, keysReload, isolatePrefixCache, address);
     }
 
     /**

@@ -208,8 +208,9 @@ final class EngineArgs {
      */
     Backend openEncoderBackend() {
         if (backend == BackendChoice.cuda) {
-            throw new UserException("--backend cuda: the model is an encoder, which runs on the cpu backend only; leave the"
-                    + " option out");
+            throw new UserException(
+                    "--backend cuda: the model is an encoder, which runs on the cpu backend only; leave the"
+                            + " option out");
         }
         return CpuBackend.create(new CpuOptions(kernels, threads));
     }

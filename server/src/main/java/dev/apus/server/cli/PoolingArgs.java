@@ -14,16 +14,18 @@ final class PoolingArgs {
             names = "--runner",
             paramLabel = "NAME",
             defaultValue = "auto",
-            description = "What the model is served for: auto (an encoder for embeddings and scores, a decoder for text and"
-                    + " embeddings), generate, pooling. Default: ${DEFAULT-VALUE}")
+            description =
+                    "What the model is served for: auto (an encoder for embeddings and scores, a decoder for text and"
+                            + " embeddings), generate, pooling. Default: ${DEFAULT-VALUE}")
     private PoolingOptions.Runner runner = PoolingOptions.Runner.AUTO;
 
     @Option(
             names = {"--pooler-config", "--override-pooler-config"},
             paramLabel = "JSON",
-            description = "How hidden states become a vector, as {\"pooling_type\": \"MEAN\", \"normalize\": true}: CLS, LAST,"
-                    + " MEAN, MAX, MEAN_SQRT_LEN_TOKENS or WEIGHTEDMEAN. Default: what the model's files say, else CLS of an"
-                    + " encoder and LAST of a decoder, normalised")
+            description =
+                    "How hidden states become a vector, as {\"pooling_type\": \"MEAN\", \"normalize\": true}: CLS, LAST,"
+                            + " MEAN, MAX, MEAN_SQRT_LEN_TOKENS or WEIGHTEDMEAN. Default: what the model's files say, else CLS of an"
+                            + " encoder and LAST of a decoder, normalised")
     private @Nullable String poolerConfig;
 
     /** @throws IllegalArgumentException if a value is none of those allowed */

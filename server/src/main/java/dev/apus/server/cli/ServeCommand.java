@@ -116,6 +116,20 @@ final class ServeCommand implements Callable<Integer> {
     private boolean isolatePrefixCache;
 
     @Option(
+            names = "--admin-host",
+            paramLabel = "ADDRESS",
+            defaultValue = "127.0.0.1",
+            description = "Address of --admin-port. Default: ${DEFAULT-VALUE}")
+    private String adminHost = "127.0.0.1";
+
+    @Option(
+            names = "--admin-port",
+            paramLabel = "N",
+            description = "Take the administrator's orders (/pause, /reset_prefix_cache, ...) on this port alone."
+                    + " Default: on --port")
+    private @Nullable Integer adminPort;
+
+    @Option(
             names = "--shutdown-timeout",
             paramLabel = "SECONDS",
             defaultValue = "30",
@@ -197,9 +211,11 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private SecurityOptions security() {
+        Integer ownPort = adminPort;
         SecurityOptions security = new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys))
                 .withKeysFile(apiKeysFile)
-                .withIsolatedPrefixCache(isolatePrefixCache);
+                .withIsolatedPrefixCache(isolatePrefixCache)
+                .withAdmin(ownPort == null ? null : new SecurityOptions.Address(adminHost, ownPort));
         // What is wrong with the keys is found before a model is loaded.
         new KeyStore(security).close();
         return security;

@@ -38,6 +38,7 @@ final class Settings implements IDefaultValueProvider {
     private static final Set<String> OTHER_VARIABLES = Set.of(
             "APUS_CACHE",
             "APUS_CONFIG",
+            "APUS_CUDA_PATH",
             "APUS_DEBUG",
             "APUS_JAVA_OPTS",
             "APUS_LOG_LEVEL",

@@ -31,12 +31,12 @@ final class Codec {
      * @param mostBytes of the message when it is no more compressed
      * @throws io.grpc.StatusRuntimeException if it is too long or no message of the method
      */
-    static <Q> Q parse(MethodDescriptor<Q, ?> method, Deframer.Frame frame, int mostBytes, GrpcMemory memory) {
-        byte[] bytes = frame.compressed() ? unpacked(frame.bytes(), mostBytes, memory) : frame.bytes();
+    static <Q> Q parse(MethodDescriptor<Q, ?> method, Deframer.Frame frame, int mostBytes, Admission admission) {
+        byte[] bytes = frame.compressed() ? unpacked(frame.bytes(), mostBytes, admission) : frame.bytes();
         return method.parseRequest(new ByteArrayInputStream(bytes));
     }
 
-    private static byte[] unpacked(byte[] bytes, int mostBytes, GrpcMemory memory) {
+    private static byte[] unpacked(byte[] bytes, int mostBytes, Admission admission) {
         ByteArrayOutputStream out = new ByteArrayOutputStream(Math.min(mostBytes, 2 * bytes.length));
         byte[] chunk = new byte[CHUNK];
         try (InputStream in = new GZIPInputStream(new ByteArrayInputStream(bytes))) {
@@ -44,7 +44,7 @@ final class Codec {
                 if (out.size() + count > mostBytes) {
                     throw Deframer.tooLong(mostBytes + 1L, mostBytes);
                 }
-                memory.take(count);
+                admission.take(count);
                 out.write(chunk, 0, count);
             }
         } catch (IOException e) {

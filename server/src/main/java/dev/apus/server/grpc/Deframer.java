@@ -25,7 +25,7 @@ final class Deframer {
 
     private final int mostBytes;
     private final boolean mayBeCompressed;
-    private final GrpcMemory memory;
+    private final Admission admission;
     private final Consumer<Frame> frames;
     private final byte[] head = new byte[HEAD];
     private int headBytes;
@@ -36,13 +36,13 @@ final class Deframer {
     /**
      * @param mostBytes of a message
      * @param mayBeCompressed whether the call names an encoding
-     * @param memory of which messages take their part
+     * @param admission gives messages their memory
      * @param frames takes whole messages
      */
-    Deframer(int mostBytes, boolean mayBeCompressed, GrpcMemory memory, Consumer<Frame> frames) {
+    Deframer(int mostBytes, boolean mayBeCompressed, Admission admission, Consumer<Frame> frames) {
         this.mostBytes = mostBytes;
         this.mayBeCompressed = mayBeCompressed;
-        this.memory = memory;
+        this.admission = admission;
         this.frames = frames;
     }
 
@@ -89,7 +89,7 @@ final class Deframer {
             throw tooLong(claimed, mostBytes);
         }
         length = (int) claimed;
-        memory.take(length);
+        admission.take(length);
         messageBytes = 0;
         return new byte[Math.min(length, FIRST_BYTES)];
     }

@@ -84,10 +84,17 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
             refuse(context, e.getStatus(), frame.isEndStream());
             return;
         }
-        GrpcMemory memory = server.newMemory();
-        GrpcCall<?, ?> started = call(context, method, request, memory);
+        GrpcCall<?, ?> started = call(context, method, request);
         call = started;
-        deframer = new Deframer(server.limits().messageBytes(), request.compressed(), memory, started::received);
+        Admission admission;
+        try {
+            admission = server.gate().admit(started, head, request.method());
+        } catch (StatusRuntimeException e) {
+            Metadata trailers = e.getTrailers();
+            started.close(e.getStatus(), trailers == null ? new Metadata() : trailers);
+            return;
+        }
+        deframer = new Deframer(server.limits().messageBytes(), request.compressed(), admission, started::received);
         if (method.getMethodDescriptor().getType().clientSendsOneMessage()) {
             reading = context.executor()
                     .schedule(
@@ -95,16 +102,13 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
                             server.limits().readTimeout().toNanos(),
                             TimeUnit.NANOSECONDS);
         }
-        started.start();
+        started.start(admission);
         endIf(frame.isEndStream());
     }
 
     private <Q, A> GrpcCall<Q, A> call(
-            ChannelHandlerContext context,
-            ServerMethodDefinition<Q, A> method,
-            GrpcRequest request,
-            GrpcMemory memory) {
-        return new GrpcCall<>(context, method, request, memory, server.limits().messageBytes(), server.workers());
+            ChannelHandlerContext context, ServerMethodDefinition<Q, A> method, GrpcRequest request) {
+        return new GrpcCall<>(context, method, request, server.limits().messageBytes(), server.workers());
     }
 
     private static GrpcRequest request(Http2Headers head) {

@@ -18,6 +18,8 @@ import io.netty.handler.codec.http2.Http2Error;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -34,13 +36,14 @@ import org.slf4j.LoggerFactory;
 final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     private static final Logger LOG = LoggerFactory.getLogger(GrpcCall.class);
 
+    private static final Metadata.Key<String> REQUEST_ID =
+            Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
+
     private final ChannelHandlerContext context;
     private final ServerMethodDefinition<Q, A> definition;
     private final GrpcRequest request;
-    private final GrpcMemory memory;
     private final int mostBytes;
     private final Executor serial;
-    private final long arrivalNanos = System.nanoTime();
     private final Attributes attributes;
 
     private final Queue<Deframer.Frame> received = new ArrayDeque<>();
@@ -51,7 +54,9 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     private boolean closed;
     private boolean mayCompress;
     private @Nullable Future<?> deadline;
-    private @Nullable Runnable onWritable;
+    private final List<Runnable> onLeft = new ArrayList<>();
+    private boolean left;
+    private @Nullable Admission admission;
     private volatile boolean cancelled;
     /** Callbacks only. */
     private @Nullable Listener<Q> listener;
@@ -60,13 +65,11 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             ChannelHandlerContext context,
             ServerMethodDefinition<Q, A> definition,
             GrpcRequest request,
-            GrpcMemory memory,
             int mostBytes,
             Executor workers) {
         this.context = context;
         this.definition = definition;
         this.request = request;
-        this.memory = memory;
         this.mostBytes = mostBytes;
         serial = new SerialExecutor(workers);
         mayCompress = request.compressed();
@@ -78,7 +81,8 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     /** Begins the service's work; on the event loop. */
-    void start() {
+    void start(Admission admitted) {
+        admission = admitted;
         Long timeout = request.timeoutNanos();
         if (timeout != null) {
             deadline = loop().schedule(this::expire, timeout, TimeUnit.NANOSECONDS);
@@ -113,10 +117,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
         if (closed) {
             return;
         }
-        Runnable action = onWritable;
-        if (action != null) {
-            action.run();
-        }
+        admission().writable();
         tell(Listener::onReady);
     }
 
@@ -126,6 +127,13 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             cancelled = true;
             tell(Listener::onCancel);
         }
+        left();
+    }
+
+    private void left() {
+        left = true;
+        onLeft.forEach(Runnable::run);
+        onLeft.clear();
     }
 
     private void expire() {
@@ -145,7 +153,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
         while (!closed && wanted > 0 && !received.isEmpty()) {
             wanted--;
             Deframer.Frame frame = received.remove();
-            tell(to -> to.onMessage(Codec.parse(getMethodDescriptor(), frame, mostBytes, memory)));
+            tell(to -> to.onMessage(Codec.parse(getMethodDescriptor(), frame, mostBytes, admission())));
         }
         if (!closed && inputEnded && received.isEmpty() && !inputEndTold) {
             inputEndTold = true;
@@ -204,6 +212,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
         onLoop(() -> {
             if (!closed && !headSent) {
                 headSent = true;
+                tellRequestId(metadata);
                 context.write(new DefaultHttp2HeadersFrame(GrpcHeaders.head(metadata, mayCompress ? "gzip" : null)));
             }
         });
@@ -252,9 +261,11 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             return false;
         }
         closed = true;
-        onWritable = null;
         received.clear();
-        memory.giveBack();
+        Admission ending = admission;
+        if (ending != null) {
+            ending.ended();
+        }
         Future<?> timer = deadline;
         if (timer != null) {
             timer.cancel(false);
@@ -264,14 +275,26 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     private ChannelFuture writeEnd(Status status, Metadata trailers) {
+        if (!headSent) {
+            tellRequestId(trailers);
+        }
         ChannelFuture written =
                 context.write(new DefaultHttp2HeadersFrame(GrpcHeaders.trailers(status, trailers, !headSent), true));
+        written.addListener(done -> left());
         if (!inputEnded) {
             // The client need not send the rest.
             context.write(new DefaultHttp2ResetFrame(Http2Error.NO_ERROR));
         }
         context.flush();
         return written;
+    }
+
+    private void tellRequestId(Metadata metadata) {
+        Admission admitted = admission;
+        String id = admitted == null ? null : admitted.requestId();
+        if (id != null) {
+            metadata.put(REQUEST_ID, id);
+        }
     }
 
     private void onLoop(Runnable action) {
@@ -318,23 +341,28 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     @Override
-    public long arrivalNanos() {
-        return arrivalNanos;
-    }
-
-    @Override
-    public @Nullable Long timeoutNanos() {
-        return request.timeoutNanos();
-    }
-
-    @Override
     public boolean isWritable() {
         return context.channel().isWritable();
     }
 
     @Override
-    public void onWritable(Runnable action) {
-        onLoop(() -> onWritable = action);
+    public Admission admission() {
+        Admission admitted = admission;
+        if (admitted == null) {
+            throw new IllegalStateException("the call was not let in yet");
+        }
+        return admitted;
+    }
+
+    @Override
+    public void onLeft(Runnable action) {
+        onLoop(() -> {
+            if (left) {
+                action.run();
+            } else {
+                onLeft.add(action);
+            }
+        });
     }
 
     @Override

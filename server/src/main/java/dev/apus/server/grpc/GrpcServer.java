@@ -10,14 +10,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executor;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** What all gRPC streams of a server share: its methods and what it grants a client. It owns no thread and no socket. Thread-safe. */
 final class GrpcServer {
     private final Map<String, ServerMethodDefinition<?, ?>> methods = new HashMap<>();
     private final Limits limits;
-    private final Supplier<GrpcMemory> memory;
+    private final Admission.Gate gate;
     private final Executor workers;
 
     /**
@@ -32,14 +31,14 @@ final class GrpcServer {
     /**
      * @param services with the interceptors that are their own
      * @param interceptors of all services, the first one called first
-     * @param memory what a call takes of the memory for requests
+     * @param gate lets calls in
      * @param workers run the services' callbacks; they may block
      */
     GrpcServer(
             List<ServerServiceDefinition> services,
             List<ServerInterceptor> interceptors,
             Limits limits,
-            Supplier<GrpcMemory> memory,
+            Admission.Gate gate,
             Executor workers) {
         for (ServerServiceDefinition service : services) {
             for (ServerMethodDefinition<?, ?> method :
@@ -48,7 +47,7 @@ final class GrpcServer {
             }
         }
         this.limits = limits;
-        this.memory = memory;
+        this.gate = gate;
         this.workers = workers;
     }
 
@@ -66,8 +65,8 @@ final class GrpcServer {
         return limits;
     }
 
-    GrpcMemory newMemory() {
-        return memory.get();
+    Admission.Gate gate() {
+        return gate;
     }
 
     Executor workers() {

@@ -3,7 +3,7 @@ package dev.apus.server.http;
 import org.jspecify.annotations.Nullable;
 
 /** A request that is answered by an OpenAI error object. */
-final class ApiException extends RuntimeException {
+public final class ApiException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     private final int status;
@@ -16,7 +16,8 @@ final class ApiException extends RuntimeException {
      * @param code a word for programs
      * @param retryAfterSeconds when to try again, or 0 if that would not help
      */
-    ApiException(int status, String message, @Nullable String param, @Nullable String code, int retryAfterSeconds) {
+    public ApiException(
+            int status, String message, @Nullable String param, @Nullable String code, int retryAfterSeconds) {
         // Expected outcomes of a request: nobody reads their stack.
         super(message, null, false, false);
         this.status = status;
@@ -25,17 +26,18 @@ final class ApiException extends RuntimeException {
         this.retryAfterSeconds = retryAfterSeconds;
     }
 
-    static ApiException badRequest(String message) {
+    /** The request as a whole is wrong. */
+    public static ApiException badRequest(String message) {
         return new ApiException(400, message, null, null, 0);
     }
 
     /** A parameter has a wrong type or value. */
-    static ApiException invalid(String param, String message) {
+    public static ApiException invalid(String param, String message) {
         return new ApiException(400, message, param, "invalid_value", 0);
     }
 
     /** A parameter asks for what this server cannot do. */
-    static ApiException unsupported(String param, String message) {
+    public static ApiException unsupported(String param, String message) {
         return new ApiException(400, message, param, "unsupported_parameter", 0);
     }
 
@@ -47,22 +49,29 @@ final class ApiException extends RuntimeException {
         return unavailable("the server has as many connections as it may");
     }
 
-    int status() {
+    /** HTTP's status. */
+    public int status() {
         return status;
     }
 
-    @Nullable
-    String code() {
+    /** A word for programs, if there is one. */
+    public @Nullable String code() {
         return code;
     }
 
-    int retryAfterSeconds() {
+    /** The parameter at fault, if it is one. */
+    public @Nullable String param() {
+        return param;
+    }
+
+    /** When to try again, or 0 if that would not help. */
+    public int retryAfterSeconds() {
         return retryAfterSeconds;
     }
 
     /** The error object as JSON. */
     byte[] json() {
-        return json(status, messageText(), param, code);
+        return json(status, text(), param, code);
     }
 
     static byte[] json(int status, String message, @Nullable String param, @Nullable String code) {
@@ -74,7 +83,8 @@ final class ApiException extends RuntimeException {
         return out.toBytes();
     }
 
-    private String messageText() {
+    /** What is wrong, for people. */
+    String text() {
         String message = getMessage();
         return message == null ? "error" : message;
     }

@@ -48,9 +48,6 @@ final class ChatPrompts {
         if (kwargs != null) {
             kwargs.forEachEntry((name, value) -> variables.put(name, JsonBody.plain(value)));
         }
-        variables.putAll(model.templateVariables());
-        variables.put("messages", messages);
-        variables.put("add_generation_prompt", generation);
         JsonNode tools = tools(fields);
         if (tools != null) {
             variables.put("tools", JsonBody.plain(tools));
@@ -59,7 +56,30 @@ final class ChatPrompts {
         if (documents != null) {
             variables.put("documents", JsonBody.plain(documents));
         }
-        return continued ? template.renderContinued(variables) : template.render(variables);
+        return render(template, messages, variables, generation, continued);
+    }
+
+    /**
+     * Renders checked messages by the model's template.
+     *
+     * @param variables what the template is told besides
+     * @param continued whether the answer goes on with the last message
+     */
+    String render(List<?> messages, Map<String, @Nullable Object> variables, boolean continued) {
+        return render(modelTemplate(), messages, variables, !continued, continued);
+    }
+
+    private String render(
+            ChatTemplate template,
+            List<?> messages,
+            Map<String, @Nullable Object> variables,
+            boolean generation,
+            boolean continued) {
+        Map<String, @Nullable Object> all = new HashMap<>(variables);
+        all.putAll(model.templateVariables());
+        all.put("messages", messages);
+        all.put("add_generation_prompt", generation);
+        return continued ? template.renderContinued(all) : template.render(all);
     }
 
     /** The request's template if it brings one and may, else the model's. */
@@ -74,6 +94,10 @@ final class ChatPrompts {
         if (source != null) {
             return JinjaTemplate.compile(source);
         }
+        return modelTemplate();
+    }
+
+    private ChatTemplate modelTemplate() {
         ChatTemplate template = model.chatTemplate();
         if (template == null) {
             throw ApiException.badRequest(

@@ -24,7 +24,7 @@ final class Dispatcher {
     private static final String CORS_HEADERS = "authorization, *";
 
     private static final String CORS_EXPOSED =
-            "x-request-id, retry-after, warning, www-authenticate, " + RateLimits.NAMES;
+            "x-request-id, request-id, retry-after, warning, www-authenticate, " + RateLimits.NAMES;
 
     private final HttpOptions options;
     private final List<Route> routes;
@@ -35,8 +35,11 @@ final class Dispatcher {
     private final AllowedHosts hosts;
     private final Access access;
 
+    /** @param bound name or address that it is asked at */
     Dispatcher(
             HttpOptions options,
+            String bound,
+            MemoryBudget memory,
             List<Route> routes,
             Access access,
             ServerMetrics metrics,
@@ -48,8 +51,8 @@ final class Dispatcher {
         this.metrics = metrics;
         this.inFlight = inFlight;
         this.workers = workers;
-        hosts = new AllowedHosts(options.host(), options.allowedHosts());
-        memory = new MemoryBudget(options.maxBufferedBytes());
+        hosts = new AllowedHosts(bound, options.allowedHosts());
+        this.memory = memory;
     }
 
     HttpOptions options() {
@@ -140,7 +143,7 @@ final class Dispatcher {
                 exchange.route(route.path());
                 if (route.answers(exchange.method().name())) {
                     access.check(exchange, route.needs());
-                    checkContent(exchange);
+                    checkContent(route, exchange);
                     enter(route, exchange);
                     return route;
                 }
@@ -168,6 +171,22 @@ final class Dispatcher {
                 null,
                 "method_not_allowed",
                 0);
+    }
+
+    /**
+     * Lets in what comes by a path of another protocol: checks who sends it, and counts it if it makes the engine work.
+     *
+     * @throws ApiException if it may not
+     */
+    void admit(Exchange exchange, Route route) {
+        check(exchange, route);
+        enter(route, exchange);
+    }
+
+    /** Checks who sends it only. @throws ApiException if he may not */
+    void check(Exchange exchange, Route route) {
+        exchange.route(route.path());
+        access.check(exchange, route.needs());
     }
 
     /** Runs the handler, on a virtual thread unless it is a probe's; what the request takes of the memory goes back to the budget when it is done. */
@@ -221,7 +240,8 @@ final class Dispatcher {
         Admission admission = access.admit(exchange);
         if (!inFlight.enter(exchange)) {
             admission.leave();
-            throw ApiException.unavailable("the server is shutting down and takes no more requests");
+            throw ApiException.unavailable(
+                    inFlight.isDraining() ? "the server is shutting down and takes no more requests" : InFlight.PAUSED);
         }
         exchange.onLeft(() -> {
             admission.leave();
@@ -230,12 +250,17 @@ final class Dispatcher {
     }
 
     /** A form or plain text could be sent by any web page without asking, so only JSON is taken. */
-    private static void checkContent(Exchange exchange) {
+    private static void checkContent(Route route, Exchange exchange) {
         if (!exchange.method().equals(HttpMethod.POST)) {
             return;
         }
         HttpHeaders headers = exchange.headers();
         String type = headers.get(HttpHeaderNames.CONTENT_TYPE, "");
+        if (type.isEmpty() && route.needs() == Route.Needs.ADMIN && !headers.contains(HttpHeaderNames.ORIGIN)) {
+            // Orders without a body, as vLLM's clients send them. Web pages, which could send them too, tell their
+            // origin.
+            return;
+        }
         String media = type.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);
         if (!media.equals("application/json")) {
             throw new ApiException(

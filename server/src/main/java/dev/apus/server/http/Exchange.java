@@ -33,6 +33,7 @@ final class Exchange {
     private final String path;
     private final String query;
     private final String requestId;
+    private final ErrorShape errors;
     private final long arrivalNanos = System.nanoTime();
     private final List<AnswerSink.Field> fields = new ArrayList<>();
     /** Events of a stream that are not written yet; event loop only. */
@@ -70,6 +71,10 @@ final class Exchange {
                 given != null && isRequestId(given) ? given : UUID.randomUUID().toString();
         header("server", "apus");
         header("x-request-id", requestId);
+        errors = ErrorShape.of(path, request.headers());
+        if (errors == ErrorShape.ANTHROPIC) {
+            header("request-id", requestId);
+        }
     }
 
     /** Whether a client's text is safe and short enough to be an id in headers, answers and logs. */
@@ -253,7 +258,7 @@ final class Exchange {
         if (error.retryAfterSeconds() > 0) {
             header("retry-after", Integer.toString(error.retryAfterSeconds()));
         }
-        respondJson(error.status(), error.json());
+        respondJson(error.status(), errors.json(error, requestId));
     }
 
     private void respondNow(int answerStatus, String contentType, byte[] content) {

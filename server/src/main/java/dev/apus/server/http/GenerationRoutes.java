@@ -40,6 +40,12 @@ final class GenerationRoutes {
         }
     }
 
+    /** How an answer is shown. */
+    interface Form {
+        /** @param id the answer's */
+        Renderer of(String id, GenerationSpec spec);
+    }
+
     GenerationRoutes(ServedModel model, ApiOptions options, JsonBody json, TextEncoder encoder, Generator generator) {
         this.model = model;
         this.json = json;
@@ -57,7 +63,19 @@ final class GenerationRoutes {
     }
 
     private void chat(Exchange exchange) {
-        Fields fields = new Fields(json.parse(exchange.body()));
+        chat(
+                exchange,
+                new Fields(json.parse(exchange.body())),
+                (id, spec) -> new ChatRenderer(id, model.name(), fingerprint, spec, model.tokenizer()));
+    }
+
+    /**
+     * Starts a chat.
+     *
+     * @param fields OpenAI's parameters, however they came
+     * @throws ApiException if they are wrong
+     */
+    void chat(Exchange exchange, Fields fields, Form form) {
         checkModel(fields);
         GenerationSpec spec = specs.chat(fields);
         Truncation truncate = truncation(fields);
@@ -69,12 +87,24 @@ final class GenerationRoutes {
         ReasoningFormat reasoning = spec.answer().reasoning();
         GenerationSpec whole =
                 reasoning == null ? spec : spec.withinThought(ChatPrompts.isWithinThought(fields, text, reasoning));
-        Renderer renderer = new ChatRenderer(answerId, model.name(), fingerprint, whole, model.tokenizer());
-        generator.start(exchange, whole, renderer, List.of(truncated(new Prompt(ids, text), truncate, whole)));
+        generator.start(
+                exchange, whole, form.of(answerId, whole), List.of(truncated(new Prompt(ids, text), truncate, whole)));
     }
 
     private void completion(Exchange exchange) {
-        Fields fields = new Fields(json.parse(exchange.body()));
+        completion(
+                exchange,
+                new Fields(json.parse(exchange.body())),
+                (id, spec) -> new CompletionRenderer(id, model.name(), fingerprint, spec, model.tokenizer()));
+    }
+
+    /**
+     * Starts a text completion.
+     *
+     * @param fields OpenAI's parameters, however they came
+     * @throws ApiException if they are wrong
+     */
+    void completion(Exchange exchange, Fields fields, Form form) {
         checkModel(fields);
         GenerationSpec spec = specs.completion(fields);
         Truncation truncate = truncation(fields);
@@ -91,7 +121,7 @@ final class GenerationRoutes {
         generator.start(
                 exchange,
                 spec,
-                new CompletionRenderer(answerId, model.name(), fingerprint, spec, model.tokenizer()),
+                form.of(answerId, spec),
                 prompts.stream()
                         .map(prompt -> truncated(prompt, truncate, spec))
                         .toList());

@@ -1,6 +1,8 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.SamplingParams;
+import dev.apus.scheduler.SamplingParamsBuilder;
+import dev.apus.scheduler.ThinkingBudget;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -62,8 +64,14 @@ record GenerationSpec(
 
     /** The same for a prompt that leaves the model in the middle of a thought, or does not. */
     GenerationSpec withinThought(boolean thought) {
+        ThinkingBudget budget = sampling.thinkingBudget();
+        SamplingParams within = budget == null
+                ? sampling
+                : new SamplingParamsBuilder(sampling)
+                        .thinkingBudget(new ThinkingBudget(budget.tokens(), budget.start(), budget.end(), thought))
+                        .build();
         return new GenerationSpec(
-                sampling,
+                within,
                 maxTokens,
                 limitName,
                 n,
@@ -118,5 +126,32 @@ record GenerationSpec(
 
     private static ApiException tooLong(String message, String param) {
         return new ApiException(400, message, param, "context_length_exceeded", 0);
+    }
+
+    /** The same with other stop strings. */
+    GenerationSpec withStops(List<String> strings) {
+        return new GenerationSpec(
+                sampling,
+                maxTokens,
+                limitName,
+                n,
+                strings,
+                includeStop,
+                skipSpecialTokens,
+                stopIds,
+                namedStopIds,
+                minTokens,
+                stream,
+                includeUsage,
+                continuousUsage,
+                logprobs,
+                promptLogprobs,
+                returnTokenIds,
+                tokensAsIds,
+                echo,
+                echoOnly,
+                priority,
+                cacheSalt,
+                answer);
     }
 }

@@ -44,7 +44,8 @@ final class Generator {
         String id = unique();
         GenerationCall call = new GenerationCall(
                 exchange, spec, renderer, model.engine(), metrics, workers, options.maxPendingBytes());
-        Tenant tenant = Access.tenantOf(exchange);
+        Slo slo = Slo.of(exchange);
+        Tenant tenant = Slo.tenantOf(exchange, slo);
         String salt = salt(tenant, spec.cacheSalt());
         for (int p = 0; p < prompts.size(); p++) {
             Prompt prompt = prompts.get(p);
@@ -57,7 +58,7 @@ final class Generator {
                             exchange.arrivalNanos(),
                             options.requestTimeout().toNanos())
                     .withTenant(tenant);
-            request.choices(spec.sequences()).forEach(choice -> call.add(prompt, choice, tokenizer));
+            slo.apply(request).choices(spec.sequences()).forEach(choice -> call.add(prompt, choice, tokenizer));
         }
         EventPump pump = pumps.get(exchange.loop());
         if (pump == null) {

@@ -2,6 +2,8 @@ package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.auth.KeyStore;
+import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.grpc.GrpcServices;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -41,7 +43,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Serves a model over HTTP with OpenAI's API, health probes and Prometheus metrics.
+ * Serves a model over HTTP with OpenAI's API, gRPC, health probes and Prometheus metrics.
  *
  * <p>Event loops move bytes, answer probes and make text of tokens; virtual threads parse, render and tokenise, long texts on a few
  * threads of their own; the engine's thread only queues events.
@@ -62,7 +64,6 @@ public final class HttpServer implements AutoCloseable {
 
     private static final byte[] TOO_MANY = tooMany();
 
-    private final HttpOptions options;
     private final MultiThreadIoEventLoopGroup loops;
     private final ExecutorService workers;
     private final TextEncoder encoder;
@@ -70,13 +71,11 @@ public final class HttpServer implements AutoCloseable {
     private final KeyStore keys;
     private final InFlight inFlight = new InFlight();
     private final Dispatcher dispatcher;
-    private final Protocols protocols;
-    private final AtomicInteger connections = new AtomicInteger();
     private final ChannelGroup open;
     private final Channel listening;
+    private final @Nullable Channel administering;
 
-    private HttpServer(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
-        this.options = options;
+    private HttpServer(ServedModel model, HttpOptions options, Grpc grpc) {
         keys = new KeyStore(options.security());
         boolean epoll = Epoll.isAvailable();
         loops = new MultiThreadIoEventLoopGroup(
@@ -96,18 +95,45 @@ public final class HttpServer implements AutoCloseable {
         JsonBody json = new JsonBody(options.maxBodyBytes(), options.maxBufferedBytes());
         List<Route> routes = new ArrayList<>();
         Generator generator = new Generator(model, options, metrics, workers, pumps);
-        routes.addAll(new GenerationRoutes(model, options.api(), json, encoder, generator).routes());
-        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight::isDraining, options.api()).routes());
+        GenerationRoutes generation = new GenerationRoutes(model, options.api(), json, encoder, generator);
+        routes.addAll(generation.routes());
+        ChatPrompts chats = new ChatPrompts(model, json, options.api());
+        SpecReader specs = new SpecReader(model, options.api());
+        routes.addAll(new MessagesRoutes(model, json, encoder, specs, chats, generator).routes());
         PoolingInputs inputs = new PoolingInputs(model, encoder);
         PoolingCall pooling = new PoolingCall(model, options, metrics);
         routes.addAll(new PoolingRoutes(model, json, inputs, pooling).routes());
         routes.addAll(new RankingRoutes(model, json, inputs, pooling).routes());
-        Access access = new Access(
-                keys::ring, AllowedHosts.resolvesToLoopback(options.host()), model.name(), Clock.systemUTC());
-        dispatcher = new Dispatcher(options, routes, access, metrics, inFlight, workers);
-        protocols = new Protocols(dispatcher, grpc);
-        listening = bind(epoll);
+        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api()).routes());
+        List<Route> admin = new AdminRoutes(model, options, json, inFlight).routes();
+        SecurityOptions.Address adminAddress = options.security().admin();
+        if (adminAddress == null) {
+            routes.addAll(admin);
+        }
+        MemoryBudget memory = new MemoryBudget(options.maxBufferedBytes());
+        Access access = access(model, options.host());
+        dispatcher = new Dispatcher(options, options.host(), memory, routes, access, metrics, inFlight, workers);
+        FrontEnd front = new FrontEnd(model, dispatcher, generation, chats, encoder);
+        Protocols protocols = new Protocols(dispatcher, grpc.streams(front, options, workers));
+        Connections ordinary = new Connections(protocols, options.maxConnections());
+        Channel first = bind(epoll, options.host(), options.port(), ordinary, null);
+        if (adminAddress != null) {
+            List<Route> all = new ArrayList<>(admin);
+            routes.stream().filter(Route::watches).forEach(all::add);
+            String host = adminAddress.host();
+            Dispatcher orders =
+                    new Dispatcher(options, host, memory, all, access(model, host), metrics, inFlight, workers);
+            Connections few = new Connections(new Protocols(orders, null), WATCHERS);
+            administering = bind(epoll, host, adminAddress.port(), few, first);
+        } else {
+            administering = null;
+        }
+        listening = first;
         LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
+    }
+
+    private Access access(ServedModel model, String host) {
+        return new Access(keys::ring, AllowedHosts.resolvesToLoopback(host), model.name(), Clock.systemUTC());
     }
 
     /**
@@ -116,18 +142,29 @@ public final class HttpServer implements AutoCloseable {
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options) {
-        return start(model, options, null);
+        return new HttpServer(model, options, HttpServer::services);
+    }
+
+    /** How gRPC is answered. */
+    private interface Grpc {
+        @Nullable
+        Supplier<ChannelHandler> streams(FrontEnd front, HttpOptions options, ExecutorService workers);
+    }
+
+    private static Supplier<ChannelHandler> services(FrontEnd front, HttpOptions options, ExecutorService workers) {
+        return new GrpcServices(front, options.maxBodyBytes(), options.readTimeout(), options.stallTimeout(), workers)
+                ::newStream;
     }
 
     /**
-     * Starts to listen.
+     * Starts to listen, with another answer to gRPC than this server's services.
      *
      * @param grpc makes the handler of an HTTP/2 stream whose content type is gRPC's: it is put into the stream's channel, gets
      *     {@code Http2HeadersFrame} and {@code Http2DataFrame} from the first one on, and writes the like; null if there is no gRPC
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
-        return new HttpServer(model, options, grpc);
+        return new HttpServer(model, options, (front, given, workers) -> grpc);
     }
 
     /**
@@ -137,11 +174,21 @@ public final class HttpServer implements AutoCloseable {
      */
     public static void checkAddress(HttpOptions options) {
         ListenAddress.check(options.host(), options.port());
+        SecurityOptions.Address admin = options.security().admin();
+        if (admin != null) {
+            ListenAddress.check(admin.host(), admin.port());
+        }
     }
 
     /** The TCP port that it listens on. */
     public int port() {
         return ((InetSocketAddress) listening.localAddress()).getPort();
+    }
+
+    /** The TCP port that it takes the administrator's orders on: the same, unless it has one of its own. */
+    public int adminPort() {
+        Channel own = administering;
+        return own == null ? port() : ((InetSocketAddress) own.localAddress()).getPort();
     }
 
     /** All that it answers, for tests. */
@@ -178,6 +225,9 @@ public final class HttpServer implements AutoCloseable {
     public void close() {
         beginShutdown();
         listening.close().awaitUninterruptibly();
+        if (administering != null) {
+            administering.close().awaitUninterruptibly();
+        }
         inFlight.abortAll();
         // An epoll loop that ends does not reliably close its channels: their clients would wait for ever.
         open.close().awaitUninterruptibly(LAST_WORDS.toMillis());
@@ -197,7 +247,8 @@ public final class HttpServer implements AutoCloseable {
                 .join();
     }
 
-    private Channel bind(boolean epoll) {
+    /** @param before what is closed if it fails */
+    private Channel bind(boolean epoll, String host, int port, Connections initializer, @Nullable Channel before) {
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(loops)
                 .channel(epoll ? EpollServerSocketChannel.class : NioServerSocketChannel.class)
@@ -206,15 +257,18 @@ public final class HttpServer implements AutoCloseable {
                 .childOption(ChannelOption.TCP_NODELAY, true)
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
-                .childHandler(new Connections());
-        ChannelFuture bound = bootstrap.bind(options.host(), options.port()).awaitUninterruptibly();
+                .childHandler(initializer);
+        ChannelFuture bound = bootstrap.bind(host, port).awaitUninterruptibly();
         if (!bound.isSuccess()) {
+            if (before != null) {
+                before.close().awaitUninterruptibly();
+            }
             loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
             workers.shutdownNow();
             encoder.close();
             metrics.close();
             keys.close();
-            throw ListenAddress.failure(options.host(), options.port(), bound.cause());
+            throw ListenAddress.failure(host, port, bound.cause());
         }
         return bound.channel();
     }
@@ -230,16 +284,25 @@ public final class HttpServer implements AutoCloseable {
 
     /** Sets up a connection, or turns it away if there are too many. */
     private final class Connections extends ChannelInitializer<SocketChannel> {
+        private final AtomicInteger connections = new AtomicInteger();
+        private final Protocols protocols;
+        private final int most;
+
+        Connections(Protocols protocols, int most) {
+            this.protocols = protocols;
+            this.most = most;
+        }
+
         @Override
         protected void initChannel(SocketChannel channel) {
             open.add(channel);
             channel.closeFuture().addListener(closed -> connections.decrementAndGet());
             int count = connections.incrementAndGet();
-            if (count > options.maxConnections() + WATCHERS) {
+            if (count > most + WATCHERS) {
                 channel.writeAndFlush(Unpooled.wrappedBuffer(TOO_MANY)).addListener(ChannelFutureListener.CLOSE);
                 return;
             }
-            protocols.begin(channel, count > options.maxConnections());
+            protocols.begin(channel, count > most);
         }
     }
 }

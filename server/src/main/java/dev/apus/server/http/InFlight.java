@@ -1,20 +1,27 @@
 package dev.apus.server.http;
 
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** The requests for text that are not answered yet, from their heads on: what a stop waits for. Thread-safe. */
 final class InFlight {
+    /** What those hear who come meanwhile. */
+    static final String PAUSED = "the server is paused by its administrator and takes no requests";
+
     private final Set<Exchange> exchanges = ConcurrentHashMap.newKeySet();
     private final CompletableFuture<Void> drained = new CompletableFuture<>();
+    private final Queue<Runnable> waiting = new ConcurrentLinkedQueue<>();
     private volatile boolean draining;
+    private volatile boolean paused;
 
     /** Counts a request until {@link #leave}; false if no more are taken. */
     boolean enter(Exchange exchange) {
         // Counted before it is asked: a drain either sees it or is seen by it.
         exchanges.add(exchange);
-        if (draining) {
+        if (draining || paused) {
             leave(exchange);
             return false;
         }
@@ -25,6 +32,7 @@ final class InFlight {
     void leave(Exchange exchange) {
         exchanges.remove(exchange);
         completeIfDrained();
+        runIfEmpty();
     }
 
     /** From now on none are taken, and {@link #drained} completes when none is in flight. */
@@ -37,6 +45,30 @@ final class InFlight {
         return draining;
     }
 
+    /** None are taken until {@link #resume}; those in flight go on. */
+    void pause() {
+        paused = true;
+    }
+
+    void resume() {
+        paused = false;
+    }
+
+    boolean isPaused() {
+        return paused;
+    }
+
+    /** Requests in flight. */
+    int count() {
+        return exchanges.size();
+    }
+
+    /** Runs the action once as soon as none is in flight, on this thread or the one that ends the last. */
+    void whenEmpty(Runnable action) {
+        waiting.add(action);
+        runIfEmpty();
+    }
+
     CompletableFuture<Void> drained() {
         return drained;
     }
@@ -44,6 +76,16 @@ final class InFlight {
     /** Ends all that are in flight: those that generate as aborted, the others with a refusal. */
     void abortAll() {
         exchanges.forEach(Exchange::abort);
+    }
+
+    private void runIfEmpty() {
+        while (exchanges.isEmpty()) {
+            Runnable next = waiting.poll();
+            if (next == null) {
+                return;
+            }
+            next.run();
+        }
     }
 
     private void completeIfDrained() {

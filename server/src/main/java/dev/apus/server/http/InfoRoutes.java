@@ -5,8 +5,8 @@ import dev.apus.server.http.Route.Kind;
 import dev.apus.server.http.Route.Needs;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.List;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -23,7 +23,7 @@ final class InfoRoutes {
     private final TextEncoder encoder;
     private final ChatPrompts chats;
     private final ServerMetrics metrics;
-    private final BooleanSupplier draining;
+    private final InFlight inFlight;
     private final long created = System.currentTimeMillis() / 1000;
     /** Made when first asked for: it would be a part of every start. */
     private volatile byte @Nullable [] openApi;
@@ -33,14 +33,14 @@ final class InfoRoutes {
             JsonBody json,
             TextEncoder encoder,
             ServerMetrics metrics,
-            BooleanSupplier draining,
+            InFlight inFlight,
             ApiOptions options) {
         this.model = model;
         this.json = json;
         this.encoder = encoder;
         chats = new ChatPrompts(model, json, options);
         this.metrics = metrics;
-        this.draining = draining;
+        this.inFlight = inFlight;
     }
 
     List<Route> routes() {
@@ -54,6 +54,7 @@ final class InfoRoutes {
                 new Route("GET", "/ready", Kind.PROBE, Needs.NOTHING, this::ready),
                 new Route("GET", "/version", Kind.ORDINARY, Needs.KEY, this::version),
                 new Route("GET", "/openapi.json", Kind.ORDINARY, Needs.KEY, this::openApi),
+                new Route("GET", "/load", Kind.WATCH, Needs.MONITOR, this::load),
                 new Route("GET", "/metrics", Kind.WATCH, Needs.MONITOR, this::scrape),
                 new Route("POST", "/tokenize", Kind.ORDINARY, this::tokenize),
                 new Route("POST", "/detokenize", Kind.ORDINARY, this::detokenize));
@@ -83,14 +84,24 @@ final class InfoRoutes {
         JsonOut out = new JsonOut().raw("{\"server\":\"apus\",\"version\":").string(version());
         out.raw(",\"model\":").string(model.name());
         out.raw(
-                ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
+                ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/messages\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
         exchange.respondJson(
                 200,
-                out.raw("\"/health\",\"/live\",\"/ready\",\"/version\",\"/metrics\",\"/openapi.json\"]}")
+                out.raw("\"/health\",\"/live\",\"/ready\",\"/version\",\"/load\",\"/metrics\",\"/openapi.json\"]}")
                         .toBytes());
     }
 
     private void models(Exchange exchange) {
+        if (ErrorShape.isAnthropic(exchange.headers())) {
+            JsonOut out = new JsonOut().raw("{\"data\":[");
+            writeAnthropicModel(out);
+            out.raw("],\"has_more\":false,\"first_id\":")
+                    .string(model.name())
+                    .raw(",\"last_id\":")
+                    .string(model.name());
+            exchange.respondJson(200, out.raw("}").toBytes());
+            return;
+        }
         JsonOut out = new JsonOut().raw("{\"object\":\"list\",\"data\":[");
         if (exchange.principal().mayUse(model.name())) {
             writeModel(out);
@@ -112,7 +123,11 @@ final class InfoRoutes {
             throw Access.modelNotAllowed(exchange.principal(), name);
         }
         JsonOut out = new JsonOut();
-        writeModel(out);
+        if (ErrorShape.isAnthropic(exchange.headers())) {
+            writeAnthropicModel(out);
+        } else {
+            writeModel(out);
+        }
         exchange.respondJson(200, out.toBytes());
     }
 
@@ -127,6 +142,17 @@ final class InfoRoutes {
                 .raw("}");
     }
 
+    /** For a client that sends Anthropic's version header. */
+    private void writeAnthropicModel(JsonOut out) {
+        out.raw("{\"type\":\"model\",\"id\":")
+                .string(model.name())
+                .raw(",\"display_name\":")
+                .string(model.name());
+        out.raw(",\"created_at\":").string(Instant.ofEpochSecond(created).toString());
+        out.raw(",\"max_input_tokens\":").number(model.maxModelLength()).raw(",\"max_tokens\":");
+        out.number(model.maxModelLength()).raw(",\"lifecycle\":\"active\"}");
+    }
+
     private void health(Exchange exchange) {
         if (!model.engine().stats().alive()) {
             throw new ApiException(503, "the engine has ended by a fault", null, "engine_dead", 0);
@@ -135,8 +161,11 @@ final class InfoRoutes {
     }
 
     private void ready(Exchange exchange) {
-        if (draining.getAsBoolean()) {
+        if (inFlight.isDraining()) {
             throw ApiException.unavailable("the server is shutting down");
+        }
+        if (inFlight.isPaused()) {
+            throw ApiException.unavailable(InFlight.PAUSED);
         }
         health(exchange);
     }
@@ -154,6 +183,17 @@ final class InfoRoutes {
             openApi = document;
         }
         exchange.respondJson(200, document);
+    }
+
+    /** Requests for text that are not answered yet, in vLLM's shape. */
+    private void load(Exchange exchange) {
+        exchange.respondJson(
+                200,
+                new JsonOut()
+                        .raw("{\"server_load\":")
+                        .number(inFlight.count())
+                        .raw("}")
+                        .toBytes());
     }
 
     private void scrape(Exchange exchange) {

@@ -60,7 +60,8 @@ final class PoolingCall {
         if (head == null) {
             throw new ApiException(
                     400,
-                    "the model '" + model.name() + "' has no classifier: it makes embeddings; ask /v1/embeddings, or serve"
+                    "the model '" + model.name()
+                            + "' has no classifier: it makes embeddings; ask /v1/embeddings, or serve"
                             + " a model whose class ends in ForSequenceClassification",
                     "model",
                     "unsupported_model",
@@ -123,7 +124,8 @@ final class PoolingCall {
             drop.run();
             throw new ApiException(
                     504,
-                    "the request was not done within " + options.requestTimeout().toSeconds() + " s",
+                    "the request was not done within "
+                            + options.requestTimeout().toSeconds() + " s",
                     null,
                     "request_timeout",
                     0);

@@ -63,7 +63,9 @@ final class PoolingInputs {
 
     /** Tokens to cut an input to; {@link Integer#MAX_VALUE} if longer ones are to be refused. */
     int most(Fields fields, PoolingInfo info) {
-        int least = info.template() == null ? 1 : Math.max(info.template().addedToOne(), info.template().addedToTwo()) + 1;
+        int least = info.template() == null
+                ? 1
+                : Math.max(info.template().addedToOne(), info.template().addedToTwo()) + 1;
         int asked = fields.integer("truncate_prompt_tokens", Integer.MAX_VALUE, -1, info.maxTokens());
         if (asked == Integer.MAX_VALUE) {
             return asked;
@@ -91,7 +93,9 @@ final class PoolingInputs {
             throw ApiException.invalid(
                     "prompt_name",
                     "'prompt_name' is " + Fields.describe(fields.required("prompt_name")) + ", must be one of "
-                            + info.settings().prompts().keySet().stream().sorted().toList());
+                            + info.settings().prompts().keySet().stream()
+                                    .sorted()
+                                    .toList());
         }
         return prompt;
     }

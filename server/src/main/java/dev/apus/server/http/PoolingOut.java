@@ -18,7 +18,10 @@ final class PoolingOut {
 
     /** Usage and the end of an answer. */
     static void end(JsonOut out, long tokens) {
-        out.raw("\"usage\":{\"prompt_tokens\":").number(tokens).raw(",\"total_tokens\":").number(tokens);
+        out.raw("\"usage\":{\"prompt_tokens\":")
+                .number(tokens)
+                .raw(",\"total_tokens\":")
+                .number(tokens);
         out.raw(",\"completion_tokens\":0,\"prompt_tokens_details\":null}}");
     }
 

@@ -52,7 +52,9 @@ final class PoolingRoutes {
             if (normalise) {
                 Pooling.normalise(vector);
             }
-            out.raw(i == 0 ? "" : ",").raw("{\"object\":\"embedding\",\"index\":").number(i);
+            out.raw(i == 0 ? "" : ",")
+                    .raw("{\"object\":\"embedding\",\"index\":")
+                    .number(i);
             PoolingOut.vector(out.raw(",\"embedding\":"), vector, base64).raw("}");
         }
         PoolingOut.end(out.raw("],"), PoolingCall.tokens(sequences));
@@ -71,10 +73,14 @@ final class PoolingRoutes {
         List<float[][]> rows = call.run(exchange, sequences, PoolingTask.CLASSIFY);
         JsonOut out = PoolingOut.begin("classify-", model.name()).raw("\"data\":[");
         for (int i = 0; i < rows.size(); i++) {
-            float[] scores = PoolingOut.scores(rows.get(i)[0], activated ? head.scoring() : EncoderConfig.Scoring.IDENTITY);
+            float[] scores =
+                    PoolingOut.scores(rows.get(i)[0], activated ? head.scoring() : EncoderConfig.Scoring.IDENTITY);
             out.raw(i == 0 ? "" : ",").raw("{\"index\":").number(i).raw(",\"label\":");
             out.string(head.labels().get(PoolingOut.largest(scores))).raw(",\"probs\":");
-            PoolingOut.vector(out, scores, false).raw(",\"num_classes\":").number(scores.length).raw("}");
+            PoolingOut.vector(out, scores, false)
+                    .raw(",\"num_classes\":")
+                    .number(scores.length)
+                    .raw("}");
         }
         PoolingOut.end(out.raw("],"), PoolingCall.tokens(sequences));
         exchange.respondJson(200, out.toBytes());
@@ -88,8 +94,7 @@ final class PoolingRoutes {
         boolean base64 = base64(fields);
         boolean normalise = task != PoolingTask.CLASSIFY && normalise(fields, info);
         boolean activated = activated(fields);
-        int dimensions =
-                task == PoolingTask.CLASSIFY ? 0 : fields.integer("dimensions", info.width(), 1, info.width());
+        int dimensions = task == PoolingTask.CLASSIFY ? 0 : fields.integer("dimensions", info.width(), 1, info.width());
         List<SequenceTemplate.Sequence> sequences = inputs.read(exchange, fields, info);
         GenerationRoutes.warn(exchange, fields);
         long vectors = task == PoolingTask.TOKEN_EMBED ? PoolingCall.tokens(sequences) : sequences.size();
@@ -103,14 +108,14 @@ final class PoolingRoutes {
             for (int v = 0; v < vectorsOfOne.length; v++) {
                 vectorsOfOne[v] = task == PoolingTask.CLASSIFY
                         ? PoolingOut.scores(
-                                vectorsOfOne[v],
-                                activated ? call.head().scoring() : EncoderConfig.Scoring.IDENTITY)
+                                vectorsOfOne[v], activated ? call.head().scoring() : EncoderConfig.Scoring.IDENTITY)
                         : Arrays.copyOf(vectorsOfOne[v], dimensions);
                 if (normalise) {
                     Pooling.normalise(vectorsOfOne[v]);
                 }
             }
-            PoolingOut.vectors(out, vectorsOfOne, task == PoolingTask.TOKEN_EMBED, base64).raw("}");
+            PoolingOut.vectors(out, vectorsOfOne, task == PoolingTask.TOKEN_EMBED, base64)
+                    .raw("}");
         }
         PoolingOut.end(out.raw("],"), PoolingCall.tokens(sequences));
         exchange.respondJson(200, out.toBytes());
@@ -124,13 +129,15 @@ final class PoolingRoutes {
             case "classify" -> {
                 if (info.head() == null) {
                     throw ApiException.invalid(
-                            "task", "'task' is classify, but the model has no classifier; must be embed or token_embed");
+                            "task",
+                            "'task' is classify, but the model has no classifier; must be embed or token_embed");
                 }
                 yield PoolingTask.CLASSIFY;
             }
             default ->
                 throw ApiException.invalid(
-                        "task", "'task' is " + Fields.describe(fields.required("task"))
+                        "task",
+                        "'task' is " + Fields.describe(fields.required("task"))
                                 + ", must be embed, token_embed or classify");
         };
     }
@@ -145,7 +152,8 @@ final class PoolingRoutes {
         }
         throw ApiException.invalid(
                 "encoding_format",
-                "'encoding_format' is " + Fields.describe(fields.required("encoding_format")) + ", must be float or base64");
+                "'encoding_format' is " + Fields.describe(fields.required("encoding_format"))
+                        + ", must be float or base64");
     }
 
     /** vLLM's newer name, then its older ones. */

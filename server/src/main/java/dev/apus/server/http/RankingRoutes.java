@@ -63,7 +63,10 @@ final class RankingRoutes {
                 .limit(top == 0 ? documents.size() : top)
                 .toList();
         JsonOut out = new JsonOut().raw("{\"id\":").string("rerank-" + Generator.unique());
-        out.raw(",\"model\":").string(model.name()).raw(",\"usage\":{\"prompt_tokens\":").number(scored.tokens);
+        out.raw(",\"model\":")
+                .string(model.name())
+                .raw(",\"usage\":{\"prompt_tokens\":")
+                .number(scored.tokens);
         out.raw(",\"total_tokens\":").number(scored.tokens).raw("},\"results\":[");
         for (int i = 0; i < order.size(); i++) {
             int index = order.get(i);
@@ -71,7 +74,8 @@ final class RankingRoutes {
             if (withText) {
                 out.raw(",\"document\":{\"text\":").string(documents.get(index)).raw("}");
             }
-            PoolingOut.number(out.raw(",\"relevance_score\":"), scored.scores[index]).raw("}");
+            PoolingOut.number(out.raw(",\"relevance_score\":"), scored.scores[index])
+                    .raw("}");
         }
         exchange.respondJson(200, out.raw("]}").toBytes());
     }

@@ -3,6 +3,8 @@ package dev.apus.server.http;
 import dev.apus.scheduler.SamplingParams;
 import dev.apus.scheduler.SamplingParamsBuilder;
 import dev.apus.scheduler.ServedModel;
+import dev.apus.scheduler.ThinkingBudget;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -75,6 +77,34 @@ final class SpecReader {
         return read(fields, maxTokens, "max_tokens", logprobs, null, echo, echoOnly);
     }
 
+    /** Of Anthropic's Messages API: one choice, which ends at {@code stop_sequences}; {@code max_tokens} must be there. */
+    GenerationSpec messages(Fields fields) {
+        refuseCommon(fields);
+        fields.refuse("use stop_sequences", "stop");
+        refuseOthersParameters(fields);
+        Integer maxTokens = maxTokens(fields, "max_tokens", 1);
+        return read(fields, maxTokens, "max_tokens", -1, reasoning, false, false)
+                .withStops(stops(fields, "stop_sequences"));
+    }
+
+    /** Whether the model's thoughts are told from its answers. */
+    boolean tellsThoughts() {
+        return reasoning != null;
+    }
+
+    /** What other APIs have and an answer of this one has no place for. */
+    private static void refuseOthersParameters(Fields fields) {
+        fields.refuse(
+                "this API has no place for it, /v1/chat/completions has",
+                "n",
+                "best_of",
+                "echo",
+                "prompt_logprobs",
+                "return_token_ids",
+                "return_tokens_as_token_ids",
+                "stream_options");
+    }
+
     private GenerationSpec read(
             Fields fields,
             @Nullable Integer maxTokens,
@@ -91,7 +121,7 @@ final class SpecReader {
             throw ApiException.invalid("prompt_logprobs", "'prompt_logprobs' cannot be streamed, leave out 'stream'");
         }
         Fields streaming = streamOptions(fields, stream);
-        List<String> stops = stops(fields);
+        List<String> stops = stops(fields, "stop");
         int minTokens = fields.integer("min_tokens", 0, 0, Integer.MAX_VALUE);
         boolean ignoreEos = fields.bool("ignore_eos", false);
         Set<Integer> named = Set.copyOf(fields.integers("stop_token_ids", 0, Integer.MAX_VALUE, Fields.MOST_ENTRIES));
@@ -112,9 +142,15 @@ final class SpecReader {
                 .allowedTokenIds(allowed)
                 .ignoreEos(ignoreEos)
                 .stopTokenIds(named)
+                .badWords(BadWords.read(fields, model.tokenizer()))
+                .thinkingBudget(thinkingBudget(fields, format))
                 // The likeliest of several is found by the log-probabilities of its tokens.
                 .logprobs(answer.bestOf() > n ? Math.max(0, logprobs) : logprobs)
                 .promptLogprobs(Math.max(promptLogprobs, echo ? logprobs : -1));
+        List<Integer> told = logprobTokenIds(fields, logprobs);
+        if (!told.isEmpty()) {
+            sampling.logprobTokenIds(told);
+        }
         return new GenerationSpec(
                 build(sampling),
                 maxTokens,
@@ -138,6 +174,40 @@ final class SpecReader {
                 fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
                 salt(fields),
                 answer);
+    }
+
+    /** Ids to tell of in place of the likeliest. */
+    private List<Integer> logprobTokenIds(Fields fields, int logprobs) {
+        List<Integer> ids = fields.integers("logprob_token_ids", 0, model.vocabSize() - 1, MOST_LOGPROBS);
+        if (!ids.isEmpty() && logprobs < 0) {
+            throw ApiException.invalid("logprob_token_ids", "'logprob_token_ids' needs 'logprobs'");
+        }
+        if (!ids.isEmpty() && logprobs > 0) {
+            throw ApiException.invalid(
+                    "logprob_token_ids",
+                    "'logprob_token_ids' takes the place of the " + logprobs
+                            + " likeliest tokens, ask for one of the two");
+        }
+        return ids;
+    }
+
+    /** Whether the prompt leaves the model in a thought is not known yet: see {@link GenerationSpec#withinThought}. */
+    private @Nullable ThinkingBudget thinkingBudget(Fields fields, @Nullable ReasoningFormat format) {
+        if (!fields.has("thinking_token_budget")) {
+            return null;
+        }
+        int tokens = fields.integer("thinking_token_budget", 0, 0, Integer.MAX_VALUE);
+        if (format == null) {
+            throw ApiException.unsupported(
+                    "thinking_token_budget",
+                    "'thinking_token_budget' is not supported here: it needs a chat with a model whose thoughts are told apart"
+                            + " (--reasoning-parser)");
+        }
+        return new ThinkingBudget(tokens, ids(format.start()), ids(format.end()), false);
+    }
+
+    private List<Integer> ids(String tag) {
+        return Arrays.stream(model.tokenizer().encode(tag, false, true)).boxed().toList();
     }
 
     private static AnswerOptions answerOptions(Fields fields, @Nullable ReasoningFormat format, int n, boolean stream) {
@@ -257,13 +327,14 @@ final class SpecReader {
         return value.floatValue();
     }
 
-    private static List<String> stops(Fields fields) {
-        List<String> stops = fields.strings("stop", MOST_STOPS);
+    private static List<String> stops(Fields fields, String name) {
+        List<String> stops = fields.strings(name, MOST_STOPS);
         for (String stop : stops) {
             if (stop.isEmpty() || stop.length() > MOST_STOP_LENGTH) {
                 throw ApiException.invalid(
-                        "stop",
-                        "a string of 'stop' has " + stop.length() + " characters, must have 1 to " + MOST_STOP_LENGTH);
+                        name,
+                        "a string of '" + name + "' has " + stop.length() + " characters, must have 1 to "
+                                + MOST_STOP_LENGTH);
             }
         }
         return stops;
@@ -312,9 +383,8 @@ final class SpecReader {
                 "guided_grammar",
                 "guided_json_object",
                 "structural_tag");
-        fields.refuse("use logit_bias or allowed_token_ids", "bad_words", "logits_processors");
+        fields.refuse("a request cannot bring code; use logit_bias or allowed_token_ids", "logits_processors");
         fields.refuse("key-value transfer does not exist yet", "kv_transfer_params");
-        fields.refuse("thoughts are not counted yet", "thinking_token_budget");
         fields.refuseIfTrue("beam search does not exist here", "use_beam_search");
         checkIdle(fields);
     }

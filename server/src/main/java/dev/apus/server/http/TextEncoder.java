@@ -94,8 +94,7 @@ final class TextEncoder implements AutoCloseable {
         }
     }
 
-    private int[] encode(
-            Exchange exchange, String text, boolean addSpecialTokens, boolean parseSpecialTokens) {
+    private int[] encode(Exchange exchange, String text, boolean addSpecialTokens, boolean parseSpecialTokens) {
         if (text.length() <= SHORT) {
             return tokenizer.encode(text, addSpecialTokens, parseSpecialTokens);
         }

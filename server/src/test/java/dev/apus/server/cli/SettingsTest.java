@@ -78,7 +78,18 @@ class SettingsTest {
     @Test
     void anUnknownVariableIsWarnedOf() {
         String said = complaint(
-                Map.of("APUS_PROT", "1", "APUS_LOG_LEVEL", "INFO", "APUS_SHUTDOWN_TIMEOUT", "3"), 0, "run", "--help");
+                Map.of(
+                        "APUS_PROT",
+                        "1",
+                        "APUS_LOG_LEVEL",
+                        "INFO",
+                        "APUS_CUDA_PATH",
+                        "/x",
+                        "APUS_SHUTDOWN_TIMEOUT",
+                        "3"),
+                0,
+                "run",
+                "--help");
         assertThat(said.lines()).singleElement().asString().contains("warning", "APUS_PROT", "did you mean APUS_PORT?");
     }
 

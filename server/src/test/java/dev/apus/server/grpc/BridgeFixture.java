@@ -11,6 +11,7 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
+import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2MultiplexHandler;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -20,6 +21,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /** The bridge alone behind Netty's HTTP/2, with services of a test and grpc-java's client. */
 final class BridgeFixture implements AutoCloseable {
@@ -38,7 +40,7 @@ final class BridgeFixture implements AutoCloseable {
     }
 
     BridgeFixture(ServerServiceDefinition service, List<ServerInterceptor> interceptors, GrpcServer.Limits limits) {
-        GrpcServer server = new GrpcServer(List.of(service), interceptors, limits, this::memory, workers);
+        GrpcServer server = new GrpcServer(List.of(service), interceptors, limits, this::admit, workers);
         listening = new ServerBootstrap()
                 .group(loops)
                 .channel(NioServerSocketChannel.class)
@@ -63,15 +65,34 @@ final class BridgeFixture implements AutoCloseable {
         channel = client().build();
     }
 
-    private GrpcMemory memory() {
+    private Admission admit(GrpcTransport transport, Http2Headers head, String method) {
         AtomicLong mine = new AtomicLong();
-        return new GrpcMemory(
-                bytes -> {
-                    held.addAndGet(bytes);
-                    mine.addAndGet(bytes);
-                    return true;
-                },
-                () -> held.addAndGet(-mine.getAndSet(0)));
+        return new Admission() {
+            @Override
+            public boolean tryTake(long bytes) {
+                held.addAndGet(bytes);
+                mine.addAndGet(bytes);
+                return true;
+            }
+
+            @Override
+            public void giveBack() {
+                held.addAndGet(-mine.getAndSet(0));
+            }
+
+            @Override
+            public void writable() {}
+
+            @Override
+            public void ended() {
+                giveBack();
+            }
+
+            @Override
+            public @Nullable String requestId() {
+                return "r-1";
+            }
+        };
     }
 
     NettyChannelBuilder client() {

@@ -58,6 +58,10 @@ final class ApiServer implements AutoCloseable {
                 options.apply(wire.options(HttpOptions.builder()).port(0)).build());
     }
 
+    int port() {
+        return server.port();
+    }
+
     String url() {
         return wire.url(server.port());
     }

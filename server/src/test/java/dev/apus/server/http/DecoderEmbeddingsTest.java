@@ -16,7 +16,8 @@ import tools.jackson.databind.JsonNode;
 /** One server generates and embeds at once; each answer is the one that it is alone. */
 @Timeout(120)
 final class DecoderEmbeddingsTest {
-    private static final String PROMPT = "{\"prompt\":[1,5,9,13],\"max_tokens\":40,\"temperature\":0,\"ignore_eos\":true}";
+    private static final String PROMPT =
+            "{\"prompt\":[1,5,9,13],\"max_tokens\":40,\"temperature\":0,\"ignore_eos\":true}";
 
     private static String input(int i) {
         return "{\"input\":[[" + (i + 1) + ",7,9],[" + (i + 3) + "," + "4,".repeat(i * 3) + "5]]}";
@@ -38,8 +39,8 @@ final class DecoderEmbeddingsTest {
                 if (i % 4 == 0) {
                     texts.add(clients.submit(() -> text(server.post("/v1/completions", PROMPT))));
                 }
-                embedded.add(clients.submit(
-                        () -> server.ask("/v1/embeddings", input(index)).get("data").toString()));
+                embedded.add(clients.submit(() ->
+                        server.ask("/v1/embeddings", input(index)).get("data").toString()));
             }
             for (Future<String> answer : texts) {
                 assertThat(answer.get(60, TimeUnit.SECONDS)).isEqualTo(text);
@@ -60,7 +61,9 @@ final class DecoderEmbeddingsTest {
                 squares += value * value;
             }
             assertThat(squares).isCloseTo(1, org.assertj.core.data.Offset.offset(1e-4));
-            assertThat(server.refused("/classify", "{\"input\":\"x\"}").get("message").stringValue())
+            assertThat(server.refused("/classify", "{\"input\":\"x\"}")
+                            .get("message")
+                            .stringValue())
                     .contains("has no classifier");
             assertThat(server.refused("/v1/embeddings", "{\"input\":[" + "1,".repeat(64) + "1]}")
                             .get("code")

@@ -37,7 +37,9 @@ final class EmbeddingsTest {
 
     private static List<String> texts() throws Exception {
         List<String> texts = new ArrayList<>();
-        PoolingFixture.golden("bert-embed").get("states").forEach(state -> texts.add(state.get("text").stringValue()));
+        PoolingFixture.golden("bert-embed")
+                .get("states")
+                .forEach(state -> texts.add(state.get("text").stringValue()));
         return texts;
     }
 
@@ -99,13 +101,15 @@ final class EmbeddingsTest {
         for (int i = 0; i < 8; i++) {
             squares += whole[i] * whole[i];
         }
-        JsonNode cut = server.ask("/v1/embeddings", "{\"dimensions\":8,\"input\":" + PoolingFixture.quoted(texts().get(0)) + "}");
+        JsonNode cut = server.ask(
+                "/v1/embeddings", "{\"dimensions\":8,\"input\":" + PoolingFixture.quoted(texts().get(0)) + "}");
         JsonNode raw = server.ask(
                 "/v1/embeddings",
                 "{\"normalize\":false,\"dimensions\":8,\"input\":" + PoolingFixture.quoted(texts().get(0)) + "}");
         assertThat(cut.get("data").get(0).get("embedding").size()).isEqualTo(8);
         for (int i = 0; i < 8; i++) {
-            assertThat(raw.get("data").get(0).get("embedding").get(i).floatValue()).isCloseTo(whole[i], CLOSE);
+            assertThat(raw.get("data").get(0).get("embedding").get(i).floatValue())
+                    .isCloseTo(whole[i], CLOSE);
             assertThat(cut.get("data").get(0).get("embedding").get(i).floatValue())
                     .isCloseTo((float) (whole[i] / Math.sqrt(squares)), CLOSE);
         }
@@ -167,10 +171,13 @@ final class EmbeddingsTest {
         JsonNode embedded = server.ask("/pooling", "{" + input);
         assertThat(PoolingFixture.floats(embedded.get("data").get(0).get("data")))
                 .containsExactly(
-                        PoolingFixture.floats(
-                                PoolingFixture.golden("bert-embed").get("embeddings").get(1)),
+                        PoolingFixture.floats(PoolingFixture.golden("bert-embed")
+                                .get("embeddings")
+                                .get(1)),
                         CLOSE);
-        assertThat(server.refused("/pooling", "{\"task\":\"classify\"," + input).get("message").stringValue())
+        assertThat(server.refused("/pooling", "{\"task\":\"classify\"," + input)
+                        .get("message")
+                        .stringValue())
                 .contains("no classifier");
     }
 
@@ -216,10 +223,14 @@ final class EmbeddingsTest {
     @Test
     void refusesHostileSizes() throws Exception {
         String many = "[" + "\"x\",".repeat(2048) + "\"x\"]";
-        assertThat(server.refused("/v1/embeddings", "{\"input\":" + many + "}").get("message").stringValue())
+        assertThat(server.refused("/v1/embeddings", "{\"input\":" + many + "}")
+                        .get("message")
+                        .stringValue())
                 .contains("2049 entries, at most 2048");
         String huge = "the ".repeat(500_000);
-        assertThat(server.refused("/v1/embeddings", "{\"input\":\"" + huge + "\"}").get("code").stringValue())
+        assertThat(server.refused("/v1/embeddings", "{\"input\":\"" + huge + "\"}")
+                        .get("code")
+                        .stringValue())
                 .isEqualTo("context_length_exceeded");
         String nothing = " ".repeat(100);
         assertThat(server.ask("/v1/embeddings", "{\"input\":\"" + nothing + "\"}")
@@ -233,13 +244,17 @@ final class EmbeddingsTest {
 
     @Test
     void refusesTextAndLabels() throws Exception {
-        assertThat(server.refused("/v1/completions", "{\"prompt\":\"x\",\"max_tokens\":1}").get("message").stringValue())
+        assertThat(server.refused("/v1/completions", "{\"prompt\":\"x\",\"max_tokens\":1}")
+                        .get("message")
+                        .stringValue())
                 .contains("generates no text");
         assertThat(server.refused("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}")
                         .get("message")
                         .stringValue())
                 .contains("template");
-        assertThat(server.refused("/classify", "{\"input\":\"x\"}").get("message").stringValue())
+        assertThat(server.refused("/classify", "{\"input\":\"x\"}")
+                        .get("message")
+                        .stringValue())
                 .contains("has no classifier");
     }
 

@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import dev.apus.scheduler.Engine;
 import dev.apus.scheduler.EngineEvent;
+import dev.apus.scheduler.EngineEvent.FailureKind;
 import dev.apus.scheduler.EngineEvent.FinishReason;
 import dev.apus.scheduler.EngineEvent.Finished;
 import dev.apus.scheduler.EngineEvent.Timing;
@@ -46,6 +47,9 @@ final class ManualEngine implements Engine {
     /** Requests that it still takes before its queue is full. */
     final AtomicInteger room = new AtomicInteger(Integer.MAX_VALUE);
 
+    /** How often it was told to forget its prefixes. */
+    final AtomicInteger resets = new AtomicInteger();
+
     /** The next request in the order of submission; waits for it. */
     Work next() throws InterruptedException {
         Work work = submitted.poll(10, TimeUnit.SECONDS);
@@ -58,6 +62,12 @@ final class ManualEngine implements Engine {
     void finish(Work work) {
         if (live.remove(work.request.id()) != null) {
             end(work, FinishReason.LENGTH);
+        }
+    }
+
+    void fail(Work work, FailureKind kind, String message) {
+        if (live.remove(work.request.id()) != null) {
+            work.events.accept(new EngineEvent.Failed(work.request.id(), message, true, kind));
         }
     }
 
@@ -101,6 +111,12 @@ final class ManualEngine implements Engine {
 
     @Override
     public CompletableFuture<Void> drain() {
+        return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public CompletableFuture<Void> resetPrefixCache() {
+        resets.incrementAndGet();
         return CompletableFuture.completedFuture(null);
     }
 

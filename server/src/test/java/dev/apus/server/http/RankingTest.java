@@ -51,9 +51,10 @@ final class RankingTest {
 
     private static void reranks(PoolingFixture server, JsonNode golden) throws Exception {
         JsonNode pairs = golden.get("pairs");
-        String query = "\"query\":" + PoolingFixture.quoted(pairs.get(0).get("a").stringValue());
-        List<String> documents =
-                List.of(pairs.get(1).get("b").stringValue(), pairs.get(0).get("b").stringValue(), "x");
+        String query =
+                "\"query\":" + PoolingFixture.quoted(pairs.get(0).get("a").stringValue());
+        List<String> documents = List.of(
+                pairs.get(1).get("b").stringValue(), pairs.get(0).get("b").stringValue(), "x");
         String body = query + ",\"documents\":" + list(documents);
         for (String path : List.of("/rerank", "/v1/rerank", "/v2/rerank")) {
             JsonNode answer = server.ask(path, "{" + body + "}");
@@ -66,13 +67,15 @@ final class RankingTest {
                 int index = result.get("index").intValue();
                 assertThat(result.get("document").get("text").stringValue()).isEqualTo(documents.get(index));
                 if (index < 2) {
-                    assertThat(last).isCloseTo(golden.get("scores").get(1 - index).floatValue(), CLOSE);
+                    assertThat(last)
+                            .isCloseTo(golden.get("scores").get(1 - index).floatValue(), CLOSE);
                 }
             }
             assertThat(answer.get("usage").get("total_tokens").intValue()).isPositive();
         }
         JsonNode top = server.ask(
-                "/v1/rerank", "{\"top_n\":1,\"return_documents\":false," + query + ",\"documents\":[{\"text\":\"x\"},\"y\"]}");
+                "/v1/rerank",
+                "{\"top_n\":1,\"return_documents\":false," + query + ",\"documents\":[{\"text\":\"x\"},\"y\"]}");
         assertThat(top.get("results").size()).isEqualTo(1);
         assertThat(top.get("results").get(0).has("document")).isFalse();
     }
@@ -82,13 +85,17 @@ final class RankingTest {
                         .get("message")
                         .stringValue())
                 .contains("'text_1' must have one, or as many as 'text_2'");
-        assertThat(server.refused("/score", "{\"text_1\":\"a\"}").get("param").stringValue()).isEqualTo("text_2");
-        assertThat(server.refused("/rerank", "{\"query\":\"a\"}").get("param").stringValue()).isEqualTo("documents");
+        assertThat(server.refused("/score", "{\"text_1\":\"a\"}").get("param").stringValue())
+                .isEqualTo("text_2");
+        assertThat(server.refused("/rerank", "{\"query\":\"a\"}").get("param").stringValue())
+                .isEqualTo("documents");
         assertThat(server.refused("/rerank", "{\"query\":\"a\",\"documents\":[{\"image\":1}]}")
                         .get("message")
                         .stringValue())
                 .contains("an object with a 'text'");
-        assertThat(server.refused("/rerank", "{\"query\":\"a\",\"documents\":[]}").get("message").stringValue())
+        assertThat(server.refused("/rerank", "{\"query\":\"a\",\"documents\":[]}")
+                        .get("message")
+                        .stringValue())
                 .contains("empty");
         String longText = PoolingFixture.quoted("the ".repeat(60));
         assertThat(server.refused("/score", "{\"text_1\":\"a\",\"text_2\":" + longText + "}")
@@ -111,12 +118,14 @@ final class RankingTest {
         try (PoolingFixture server = new PoolingFixture("encoders/bert-embed")) {
             JsonNode scores = server.ask(
                     "/score",
-                    "{\"queries\":" + PoolingFixture.quoted(first) + ",\"documents\":" + list(List.of(second, first)) + "}");
+                    "{\"queries\":" + PoolingFixture.quoted(first) + ",\"documents\":" + list(List.of(second, first))
+                            + "}");
             assertThat(scores.get("data").get(0).get("score").floatValue()).isCloseTo(dot, CLOSE);
             assertThat(scores.get("data").get(1).get("score").floatValue()).isCloseTo(1, CLOSE);
             JsonNode ranked = server.ask(
                     "/rerank",
-                    "{\"query\":" + PoolingFixture.quoted(first) + ",\"documents\":" + list(List.of(second, first)) + "}");
+                    "{\"query\":" + PoolingFixture.quoted(first) + ",\"documents\":" + list(List.of(second, first))
+                            + "}");
             assertThat(ranked.get("results").get(0).get("index").intValue()).isEqualTo(1);
         }
     }
@@ -127,7 +136,8 @@ final class RankingTest {
             JsonNode answer = server.ask("/classify", "{\"input\":[\"The cat sat on the mat.\",\"A dog barks!\"]}");
             JsonNode logits = server.ask("/pooling", "{\"use_activation\":false,\"input\":\"A dog barks!\"}");
             float[] raw = PoolingFixture.floats(logits.get("data").get(0).get("data"));
-            float[] probabilities = PoolingFixture.floats(answer.get("data").get(1).get("probs"));
+            float[] probabilities =
+                    PoolingFixture.floats(answer.get("data").get(1).get("probs"));
             double sum = 0;
             for (float value : raw) {
                 sum += Math.exp(value);

@@ -17,12 +17,20 @@ final class RawClient implements AutoCloseable {
         this(server, 0);
     }
 
+    RawClient(int port) throws IOException {
+        this(port, 0);
+    }
+
     /** @param receiveBuffer bytes that the system takes for a client that does not read; 0 leaves it to the system */
     RawClient(HttpServer server, int receiveBuffer) throws IOException {
+        this(server.port(), receiveBuffer);
+    }
+
+    private RawClient(int port, int receiveBuffer) throws IOException {
         if (receiveBuffer > 0) {
             socket.setReceiveBufferSize(receiveBuffer);
         }
-        socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port()), TIMEOUT_MILLIS);
+        socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), TIMEOUT_MILLIS);
         socket.setSoTimeout(TIMEOUT_MILLIS);
         socket.setTcpNoDelay(true);
     }

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.apus.scheduler.Request;
 import dev.apus.scheduler.SamplingParams;
+import dev.apus.scheduler.ThinkingBudget;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
@@ -22,7 +24,7 @@ class SamplingParametersTest {
                     + "\"ignore_eos\":true,\"stop_token_ids\":[5,6],\"logit_bias\":{\"8\":-100,\"9\":2.5},"
                     + "\"allowed_token_ids\":[10,11,12],\"prompt_logprobs\":4,\"priority\":-2,\"cache_salt\":\"tenant\"";
 
-    private final ServerFixture server = new ServerFixture();
+    private final ServerFixture server = new ServerFixture(options -> options.api(new ApiOptions("qwen3", false)));
 
     @AfterAll
     void close() {
@@ -40,6 +42,44 @@ class SamplingParametersTest {
                 "/v1/chat/completions",
                 "\"messages\":[{\"role\":\"user\",\"content\":\"ab\"}],\"logprobs\":true,\"top_logprobs\":2,"
                         + PARAMETERS));
+    }
+
+    @Test
+    void logprobsOfNamedTokensTakeThePlaceOfTheLikeliest() throws Exception {
+        for (Request request : List.of(
+                submitted("/v1/completions", "\"prompt\":\"ab\",\"logprobs\":0,\"logprob_token_ids\":[7,5,9]"),
+                submitted(
+                        "/v1/chat/completions",
+                        "\"messages\":[{\"role\":\"user\",\"content\":\"ab\"}],\"logprobs\":true,"
+                                + "\"logprob_token_ids\":[7,5,9]"))) {
+            assertThat(request.params().logprobTokenIds()).containsExactly(7, 5, 9);
+            assertThat(request.params().logprobs()).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void badWordsBecomeTokens() throws Exception {
+        Request request = submitted("/v1/completions", "\"prompt\":\"ab\",\"bad_words\":[\"no\",\" x\"]");
+        assertThat(request.params().badWords()).containsExactly(List.of((int) 'n', (int) 'o'), List.of((int) 'x'));
+        assertThat(submitted("/v1/completions", "\"prompt\":\"ab\",\"bad_words\":\"no\"")
+                        .params()
+                        .badWords())
+                .hasSize(1);
+    }
+
+    @Test
+    void aBudgetOfThoughtsKnowsWhetherThePromptOpensOne() throws Exception {
+        String parameters = "],\"thinking_token_budget\":5";
+        Request before =
+                submitted("/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"ab\"}" + parameters);
+        ThinkingBudget budget = Objects.requireNonNull(before.params().thinkingBudget());
+        assertThat(budget.tokens()).isEqualTo(5);
+        assertThat(budget.within()).isFalse();
+        assertThat(budget.end()).isEqualTo("</think>".chars().boxed().toList());
+        Request within = submitted(
+                "/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"ab<think>\"}" + parameters);
+        assertThat(Objects.requireNonNull(within.params().thinkingBudget()).within())
+                .isTrue();
     }
 
     @Test

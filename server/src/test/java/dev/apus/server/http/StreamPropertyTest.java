@@ -75,6 +75,7 @@ class StreamPropertyTest {
             assertSame(
                     server, "/v1/chat/completions", chatBody(answer), expected, "/message/content", "/delta/content");
             assertSame(server, "/v1/completions", completionBody(answer), expected, "/text", "/text");
+            assertSameMessage(server, messagesBody(answer), expected);
         }
     }
 
@@ -91,6 +92,21 @@ class StreamPropertyTest {
         assertThat(streamed).isEqualTo(expected).doesNotContain("\ufffd");
         assertThat(chunks.getLast().at("/choices/0/finish_reason")).isEqualTo(whole.at("/choices/0/finish_reason"));
         assertThat(chunks.getLast().at("/choices/0/stop_reason")).isEqualTo(whole.at("/choices/0/stop_reason"));
+    }
+
+    private static void assertSameMessage(ApiServer server, String body, String expected) throws Exception {
+        JsonNode whole = server.ask(MessagesRoutes.PATH, body + "}");
+        List<NamedEvents.Event> events = NamedEvents.parse(
+                server.post(MessagesRoutes.PATH, body + ",\"stream\":true}").body());
+        String streamed = events.stream()
+                .map(event -> event.data().at("/delta/text").asString(""))
+                .collect(Collectors.joining());
+        JsonNode end = events.get(events.size() - 2).data().get("delta");
+
+        assertThat(whole.at("/content/0/text").asString()).isEqualTo(expected);
+        assertThat(streamed).isEqualTo(expected);
+        assertThat(end.get("stop_reason")).isEqualTo(whole.get("stop_reason"));
+        assertThat(end.get("stop_sequence")).isEqualTo(whole.get("stop_sequence"));
     }
 
     @Provide
@@ -147,6 +163,11 @@ class StreamPropertyTest {
 
     private String chatBody(Answer answer) {
         return "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stop\":"
+                + json.writeValueAsString(answer.stops);
+    }
+
+    private String messagesBody(Answer answer) {
+        return "{\"max_tokens\":400,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stop_sequences\":"
                 + json.writeValueAsString(answer.stops);
     }
 

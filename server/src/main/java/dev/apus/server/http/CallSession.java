@@ -1,0 +1,188 @@
+package dev.apus.server.http;
+
+import dev.apus.scheduler.ServedModel;
+import io.netty.handler.codec.http.HttpRequest;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A call of a protocol that is not HTTP's own: it was let in, takes its part of the memory for requests, and asks the engine for any number
+ * of answers. Methods that ask run on a thread that may block; the others say where they run.
+ */
+public final class CallSession {
+    /** A byte of a message, as bytes, as text, as the value of a parameter and in the prompt. */
+    private static final int PER_BYTE = 16;
+    /** An id in a list of parameters, and in what it becomes. */
+    private static final int PER_ID = 64;
+
+    private final FrontEnd front;
+    private final Caller caller;
+    private final HttpRequest request;
+    private final Route route;
+    private final MemoryBudget.Share memory;
+    private final Exchange head;
+    private final Set<Exchange> running = ConcurrentHashMap.newKeySet();
+    private volatile boolean gone;
+
+    CallSession(FrontEnd front, Caller caller, HttpRequest request, Route route, MemoryBudget.Share memory) {
+        this.front = front;
+        this.caller = caller;
+        this.request = request;
+        this.route = route;
+        this.memory = memory;
+        head = new Exchange(
+                new OutputSink(caller, NoOutput.INSTANCE, exchange -> {}),
+                request,
+                front.dispatcher().memory());
+    }
+
+    /** @throws ApiException if the caller may not ask */
+    void check() {
+        front.dispatcher().check(head, route);
+    }
+
+    /** The id that the client gave, or one made here: for logs and for the answer's headers. */
+    public String requestId() {
+        return head.requestId();
+    }
+
+    /** To whom the call is accounted. */
+    public String tenant() {
+        return head.principal().tenant();
+    }
+
+    /** Takes memory for a message of so many bytes; false if the requests at hand have taken all. Any thread. */
+    public boolean tryTake(long bytes) {
+        return memory.tryTake(bytes * PER_BYTE);
+    }
+
+    /**
+     * Takes memory for a list of token ids. Any thread.
+     *
+     * @throws ApiException if there is not enough
+     */
+    public void takeIds(int count) {
+        memory.take((long) count * PER_ID);
+    }
+
+    /** What it takes of the memory is free again. Any thread. */
+    public void giveBack() {
+        memory.close();
+    }
+
+    /**
+     * Starts the answer to a chat.
+     *
+     * @param parameters of {@code /v1/chat/completions}
+     * @return what ends it early
+     * @throws ApiException if they are wrong, or the server takes no more; then the output hears nothing
+     */
+    public Runnable chat(ObjectNode parameters, CallOutput output) {
+        return start(parameters, output, front.generation()::chat);
+    }
+
+    /**
+     * Starts the continuation of a text.
+     *
+     * @param parameters of {@code /v1/completions}
+     * @return what ends it early
+     * @throws ApiException if they are wrong, or the server takes no more; then the output hears nothing
+     */
+    public Runnable completion(ObjectNode parameters, CallOutput output) {
+        return start(parameters, output, front.generation()::completion);
+    }
+
+    private interface Starter {
+        void start(Exchange exchange, Fields fields, GenerationRoutes.Form form);
+    }
+
+    private Runnable start(ObjectNode parameters, CallOutput output, Starter starter) {
+        OutputSink sink = new OutputSink(caller, output, this::answered);
+        Exchange exchange = new Exchange(sink, request, front.dispatcher().memory());
+        front.dispatcher().admit(exchange, route);
+        running.add(exchange);
+        boolean started = false;
+        try {
+            FrontEnd.reading(() -> starter.start(exchange, new Fields(parameters), (id, spec) -> {
+                output.begin(id);
+                return new OutputRenderer(output, sink, spec);
+            }));
+            started = true;
+        } finally {
+            if (!started) {
+                // What was counted when it was let in.
+                caller.loop().execute(() -> forget(exchange));
+            }
+        }
+        if (gone) {
+            caller.loop().execute(() -> forget(exchange));
+        }
+        return exchange::abort;
+    }
+
+    private void answered(Exchange exchange) {
+        running.remove(exchange);
+        front.dispatcher().metrics().http(exchange);
+    }
+
+    private void forget(Exchange exchange) {
+        running.remove(exchange);
+        exchange.disconnected();
+    }
+
+    /**
+     * Tokens of a text or a rendered chat.
+     *
+     * @param parameters of {@code /tokenize}
+     * @throws ApiException if they are wrong
+     */
+    public int[] tokenize(ObjectNode parameters) {
+        Fields fields = new Fields(parameters);
+        InfoRoutes.checkModel(front.model(), fields.string("model"));
+        boolean chat = fields.has("messages");
+        boolean special = fields.bool("add_special_tokens", !chat);
+        String[] text = new String[1];
+        FrontEnd.reading(() -> text[0] = chat ? front.chats().render(fields) : fields.requiredString("prompt"));
+        return front.encoder().any(head, chat ? "messages" : "prompt", text[0], special);
+    }
+
+    /**
+     * Text of tokens, special tokens included.
+     *
+     * @throws ApiException if there are too many or one is none of the model's
+     */
+    public String detokenize(int[] ids) {
+        ServedModel model = front.model();
+        Fields.checkSize("token_ids", ids.length, model.maxModelLength());
+        for (int i = 0; i < ids.length; i++) {
+            if (ids[i] < 0 || ids[i] >= model.vocabSize()) {
+                throw ApiException.invalid(
+                        "token_ids",
+                        "'token_ids[" + i + "]' is " + Integer.toUnsignedString(ids[i]) + ", must be 0 to "
+                                + (model.vocabSize() - 1));
+            }
+        }
+        return model.tokenizer().decode(ids, false);
+    }
+
+    /** @throws ApiException if the request names another model than the one served; an empty name means that one */
+    public void checkModel(String name) {
+        InfoRoutes.checkModel(front.model(), name.isEmpty() ? null : name);
+    }
+
+    /** The caller takes more. On the event loop. */
+    public void writable() {
+        running.forEach(Exchange::writable);
+    }
+
+    /** The caller has gone, or the call has ended: what runs for it is aborted. On the event loop. */
+    public void gone() {
+        gone = true;
+        head.disconnected();
+        for (Exchange exchange : running) {
+            forget(exchange);
+        }
+        memory.close();
+    }
+}

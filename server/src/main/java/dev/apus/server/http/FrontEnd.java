@@ -1,0 +1,123 @@
+package dev.apus.server.http;
+
+import dev.apus.models.chat.ChatTemplateException;
+import dev.apus.scheduler.ServedModel;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http2.Http2Headers;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * The front end's work for protocols that are not HTTP's own: who may ask, parameters, templates, tokens and the engine are the same, and
+ * what differs is how a request comes and how its answer is shown. Thread-safe.
+ */
+public final class FrontEnd {
+    /** What a call is for, and so what it must bring. */
+    public enum Purpose {
+        /** Tells orchestrators that the server is there; needs no key. */
+        PROBE(Route.Kind.PROBE, Route.Needs.NOTHING),
+        /** Tells what is served; any key will do. */
+        INFORMATION(Route.Kind.ORDINARY, Route.Needs.KEY),
+        /** Uses the model without the engine. */
+        TEXT(Route.Kind.ORDINARY, Route.Needs.INFERENCE),
+        /** Makes the engine work: refused while the server drains. */
+        GENERATION(Route.Kind.GENERATION, Route.Needs.INFERENCE);
+
+        private final Route.Kind kind;
+        private final Route.Needs needs;
+
+        Purpose(Route.Kind kind, Route.Needs needs) {
+            this.kind = kind;
+            this.needs = needs;
+        }
+    }
+
+    private static final Route.Handler NO_HANDLER = exchange -> {
+        throw new IllegalStateException("a call of another protocol is not dispatched by its path");
+    };
+
+    private final ServedModel model;
+    private final Dispatcher dispatcher;
+    private final GenerationRoutes generation;
+    private final ChatPrompts chats;
+    private final TextEncoder encoder;
+    private final Map<String, Route> routes = new ConcurrentHashMap<>();
+
+    FrontEnd(
+            ServedModel model,
+            Dispatcher dispatcher,
+            GenerationRoutes generation,
+            ChatPrompts chats,
+            TextEncoder encoder) {
+        this.model = model;
+        this.dispatcher = dispatcher;
+        this.generation = generation;
+        this.chats = chats;
+        this.encoder = encoder;
+    }
+
+    /**
+     * Begins a call; its headers are those of HTTP.
+     *
+     * @param path of the method, which must be one of few: it is a label of metrics
+     * @throws ApiException if the caller may not ask, or the server takes no more
+     */
+    public CallSession begin(Caller caller, Http2Headers head, String path, Purpose purpose) {
+        HttpRequest request = Http2Head.request(head);
+        dispatcher.checkHead(request);
+        Route route =
+                routes.computeIfAbsent(path, name -> new Route("POST", name, purpose.kind, purpose.needs, NO_HANDLER));
+        MemoryBudget.Share memory = dispatcher.memory().share();
+        CallSession session = new CallSession(this, caller, request, route, memory);
+        session.check();
+        if (purpose == Purpose.GENERATION && dispatcher.isDraining()) {
+            throw ApiException.unavailable("the server is shutting down and takes no more requests");
+        }
+        return session;
+    }
+
+    /** What is served. */
+    public ServedModel model() {
+        return model;
+    }
+
+    /** Whether requests for text are refused because the server stops. */
+    public boolean isDraining() {
+        return dispatcher.isDraining();
+    }
+
+    /** Whether requests for text are answered. */
+    public boolean isReady() {
+        return !dispatcher.isDraining() && model.engine().stats().alive();
+    }
+
+    /** Of the server. */
+    public static String version() {
+        return InfoRoutes.version();
+    }
+
+    Dispatcher dispatcher() {
+        return dispatcher;
+    }
+
+    GenerationRoutes generation() {
+        return generation;
+    }
+
+    ChatPrompts chats() {
+        return chats;
+    }
+
+    TextEncoder encoder() {
+        return encoder;
+    }
+
+    /** Runs what reads a request; a template that cannot render it is the request's fault. */
+    static void reading(Runnable work) {
+        try {
+            work.run();
+        } catch (ChatTemplateException e) {
+            throw ApiException.badRequest("the chat template cannot render this request: " + e.getMessage());
+        }
+    }
+}

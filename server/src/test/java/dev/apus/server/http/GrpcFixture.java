@@ -1,0 +1,43 @@
+package dev.apus.server.http;
+
+import dev.apus.scheduler.ServedModel;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+
+/** A server with its gRPC services whose engine a test plays, and a client of it. */
+final class GrpcFixture implements AutoCloseable {
+    final ManualEngine engine = new ManualEngine();
+    final HttpServer server;
+    final GrpcClient client;
+
+    GrpcFixture() {
+        this(options -> options);
+    }
+
+    GrpcFixture(UnaryOperator<HttpOptions.Builder> options) {
+        ServedModel model = new ServedModel(
+                "stub",
+                new CharTokenizer(),
+                variables -> String.valueOf(variables.get("messages")),
+                Map.of(),
+                1 << 20,
+                CharTokenizer.SIZE,
+                Map.of(),
+                engine);
+        server = HttpServer.start(
+                model, options.apply(HttpOptions.builder().port(0)).build());
+        client = new GrpcClient(server.port());
+    }
+
+    /** A connection of its own. */
+    GrpcClient connect() {
+        return new GrpcClient(server.port());
+    }
+
+    @Override
+    public void close() {
+        client.close();
+        server.close();
+        engine.close();
+    }
+}
