@@ -5,12 +5,7 @@ import java.util.concurrent.CompletableFuture;
 
 /** What goes into the engine. A {@link Submission} is its own command, so that queueing one allocates nothing. */
 sealed interface Command
-        permits Submission,
-                Command.Abort,
-                Command.Drain,
-                Command.ResetPrefixCache,
-                Command.Between,
-                Command.Close {
+        permits Submission, Command.Abort, Command.Drain, Command.ResetPrefixCache, Command.Between, Command.Close {
     /** End this request. */
     record Abort(String requestId) implements Command {}
 

@@ -41,6 +41,11 @@ final class PoolingOnly implements Engine {
     }
 
     @Override
+    public CompletableFuture<Void> resetPrefixCache() {
+        return turns == null ? CompletableFuture.completedFuture(null) : turns.resetPrefixCache();
+    }
+
+    @Override
     public EngineStats stats() {
         return turns == null ? NOTHING : turns.stats();
     }
