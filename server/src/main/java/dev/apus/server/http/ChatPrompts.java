@@ -43,7 +43,7 @@ final class ChatPrompts {
                     "'continue_final_message' and 'add_generation_prompt' exclude each other, set only one to true");
         }
         Map<String, @Nullable Object> variables = new HashMap<>();
-        addEffort(fields, variables);
+        addEffort("reasoning_effort", fields.string("reasoning_effort"), variables);
         ObjectNode kwargs = fields.objectNode("chat_template_kwargs");
         if (kwargs != null) {
             kwargs.forEachEntry((name, value) -> variables.put(name, JsonBody.plain(value)));
@@ -107,13 +107,12 @@ final class ChatPrompts {
     }
 
     /** Templates ask for the effort by its name or only whether to think, under one of two names. */
-    private static void addEffort(Fields fields, Map<String, @Nullable Object> variables) {
-        String effort = fields.string("reasoning_effort");
+    static void addEffort(String name, @Nullable String effort, Map<String, @Nullable Object> variables) {
         if (effort == null) {
             return;
         }
         if (!EFFORTS.contains(effort)) {
-            throw ApiException.invalid("reasoning_effort", "'reasoning_effort' must be one of " + EFFORTS);
+            throw ApiException.invalid(name, "'" + name + "' must be one of " + EFFORTS);
         }
         variables.put("reasoning_effort", effort);
         if (effort.equals("none")) {

@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
 /** What all connections share: finds an exchange's route, runs its handler on a virtual thread, accounts for bodies. Thread-safe. */
 final class Dispatcher {
     private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
-    private static final String CORS_METHODS = "GET, POST, OPTIONS";
+    private static final String CORS_METHODS = "GET, POST, DELETE, OPTIONS";
     /** All: OpenAI's clients send headers of their own from a page; the asterisk alone would leave out the first. */
     private static final String CORS_HEADERS = "authorization, *";
 
@@ -256,8 +256,9 @@ final class Dispatcher {
         }
         HttpHeaders headers = exchange.headers();
         String type = headers.get(HttpHeaderNames.CONTENT_TYPE, "");
-        if (type.isEmpty() && route.needs() == Route.Needs.ADMIN && !headers.contains(HttpHeaderNames.ORIGIN)) {
-            // Orders without a body, as vLLM's clients send them. Web pages, which could send them too, tell their
+        boolean order = route.needs() == Route.Needs.ADMIN || !route.takesBody();
+        if (type.isEmpty() && order && !headers.contains(HttpHeaderNames.ORIGIN)) {
+            // Orders without a body, as vLLM's and OpenAI's clients send them. Web pages, which could send them too, tell their
             // origin.
             return;
         }

@@ -9,6 +9,7 @@ import io.netty.util.concurrent.EventExecutor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -55,7 +56,7 @@ final class Exchange {
     private volatile @Nullable Runnable onAbort;
     private volatile @Nullable Consumer<ApiException> onRefusal;
     private volatile @Nullable Runnable onWritable;
-    private volatile @Nullable Runnable onLeft;
+    private final AtomicReference<@Nullable Runnable> onLeft = new AtomicReference<>();
 
     Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget) {
         this.sink = sink;
@@ -234,7 +235,21 @@ final class Exchange {
 
     /** What to do when the last byte of the answer has left for the client, or never will; runs on the event loop. */
     void onLeft(Runnable action) {
-        onLeft = action;
+        onLeft.set(action);
+    }
+
+    /**
+     * The same request with an answer that goes elsewhere and does not end with this client. What waits for the end of this exchange waits
+     * for that of the other from now on, and what aborts this one aborts the other.
+     */
+    Exchange detached(AnswerSink elsewhere) {
+        Exchange other = new Exchange(elsewhere, request, budget);
+        other.route = route;
+        other.principal = principal;
+        other.admission = admission;
+        other.onLeft.set(onLeft.getAndSet(null));
+        onAbort = other::abort;
+        return other;
     }
 
     boolean isWritable() {
@@ -324,7 +339,7 @@ final class Exchange {
         }
         disconnected = true;
         run(onEnd);
-        run(onLeft);
+        run(onLeft.getAndSet(null));
     }
 
     private static void run(@Nullable Runnable action) {
@@ -363,7 +378,7 @@ final class Exchange {
         budget.takeForAnswer(bytes);
         return () -> {
             budget.giveBackAnswer(bytes);
-            run(onLeft);
+            run(onLeft.getAndSet(null));
         };
     }
 

@@ -50,6 +50,11 @@ final class Fields {
         idle.add(path + name);
     }
 
+    /** Takes back {@link #idle}: this API does what the parameter asks for. */
+    void notIdle(String name) {
+        idle.remove(path + name);
+    }
+
     /** The parameter's value, or null if it is absent or {@code null}. */
     @Nullable
     JsonNode node(String name) {

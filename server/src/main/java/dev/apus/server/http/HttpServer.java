@@ -99,6 +99,8 @@ public final class HttpServer implements AutoCloseable {
         routes.addAll(generation.routes());
         ChatPrompts chats = new ChatPrompts(model, json, options.api());
         SpecReader specs = new SpecReader(model, options.api());
+        ResponseStore responses = new ResponseStore(ResponseStore.Limits.usual(), System::nanoTime);
+        routes.addAll(new ResponsesRoutes(model, json, encoder, specs, chats, generator, responses).routes());
         routes.addAll(new MessagesRoutes(model, json, encoder, specs, chats, generator).routes());
         PoolingInputs inputs = new PoolingInputs(model, encoder);
         PoolingCall pooling = new PoolingCall(model, options, metrics);

@@ -84,7 +84,7 @@ final class InfoRoutes {
         JsonOut out = new JsonOut().raw("{\"server\":\"apus\",\"version\":").string(version());
         out.raw(",\"model\":").string(model.name());
         out.raw(
-                ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/messages\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
+                ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/responses\",\"/v1/messages\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
         exchange.respondJson(
                 200,
                 out.raw("\"/health\",\"/live\",\"/ready\",\"/version\",\"/load\",\"/metrics\",\"/openapi.json\"]}")

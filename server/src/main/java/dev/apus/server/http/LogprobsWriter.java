@@ -19,7 +19,14 @@ final class LogprobsWriter {
 
     /** A chat's: {@code {"content":[{"token","logprob","bytes","top_logprobs"}]}}. */
     void chat(JsonOut out, List<TokenLogprobs> entries) {
-        out.raw("{\"content\":[");
+        out.raw("{\"content\":");
+        tokens(out, entries);
+        out.raw(",\"refusal\":null}");
+    }
+
+    /** The list in a chat's and a response's: {@code [{"token","logprob","bytes","top_logprobs"}]}. */
+    void tokens(JsonOut out, List<TokenLogprobs> entries) {
+        out.raw("[");
         for (int i = 0; i < entries.size(); i++) {
             TokenLogprobs entry = entries.get(i);
             out.raw(i > 0 ? ",{" : "{");
@@ -32,7 +39,7 @@ final class LogprobsWriter {
             }
             out.raw("]}");
         }
-        out.raw("],\"refusal\":null}");
+        out.raw("]");
     }
 
     private void chatToken(JsonOut out, int id, float logprob) {

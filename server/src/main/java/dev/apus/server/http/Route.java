@@ -82,4 +82,9 @@ record Route(String method, String path, Kind kind, Needs needs, Handler handler
     boolean inline() {
         return kind == Kind.PROBE;
     }
+
+    /** Whether a request without a body makes no sense; one to a path below a route's own is a command to the thing that it names. */
+    boolean takesBody() {
+        return !path.endsWith("*");
+    }
 }

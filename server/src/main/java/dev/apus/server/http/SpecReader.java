@@ -22,7 +22,7 @@ final class SpecReader {
     private static final int MOST_STOPS = 16;
     private static final int MOST_STOP_LENGTH = 1024;
     /** As in vLLM's max_logprobs. */
-    private static final int MOST_LOGPROBS = 20;
+    static final int MOST_LOGPROBS = 20;
 
     private static final int MOST_SALT_LENGTH = 1024;
     private static final int COMPLETION_TOKENS = 16;
@@ -81,10 +81,25 @@ final class SpecReader {
     GenerationSpec messages(Fields fields) {
         refuseCommon(fields);
         fields.refuse("use stop_sequences", "stop");
+        fields.refuse("this API has no place for it", "stream_options");
         refuseOthersParameters(fields);
         Integer maxTokens = maxTokens(fields, "max_tokens", 1);
         return read(fields, maxTokens, "max_tokens", -1, reasoning, false, false)
                 .withStops(stops(fields, "stop_sequences"));
+    }
+
+    /**
+     * Of OpenAI's Responses API: one choice.
+     *
+     * @param logprobs likeliest tokens to tell per token, or -1
+     */
+    GenerationSpec responses(Fields fields, int logprobs) {
+        refuseCommon(fields);
+        // Responses are kept, as asked.
+        fields.notIdle("store");
+        refuseOthersParameters(fields);
+        Integer maxTokens = maxTokens(fields, "max_output_tokens", 1);
+        return read(fields, maxTokens, "max_output_tokens", logprobs, reasoning, false, false);
     }
 
     /** Whether the model's thoughts are told from its answers. */
@@ -101,8 +116,7 @@ final class SpecReader {
                 "echo",
                 "prompt_logprobs",
                 "return_token_ids",
-                "return_tokens_as_token_ids",
-                "stream_options");
+                "return_tokens_as_token_ids");
     }
 
     private GenerationSpec read(

@@ -19,7 +19,7 @@ class CorsTest {
                     .contains(
                             "access-control-allow-origin: " + ORIGIN + "\r\n",
                             "vary: origin",
-                            "access-control-allow-methods: GET, POST, OPTIONS",
+                            "access-control-allow-methods: GET, POST, DELETE, OPTIONS",
                             "access-control-allow-headers: authorization, *",
                             "access-control-max-age: ");
             assertThat(preflight(fixture, "https://evil.example")).doesNotContain("access-control-");

@@ -76,6 +76,7 @@ class StreamPropertyTest {
                     server, "/v1/chat/completions", chatBody(answer), expected, "/message/content", "/delta/content");
             assertSame(server, "/v1/completions", completionBody(answer), expected, "/text", "/text");
             assertSameMessage(server, messagesBody(answer), expected);
+            assertSameResponse(server, responsesBody(answer), expected);
         }
     }
 
@@ -107,6 +108,18 @@ class StreamPropertyTest {
         assertThat(streamed).isEqualTo(expected);
         assertThat(end.get("stop_reason")).isEqualTo(whole.get("stop_reason"));
         assertThat(end.get("stop_sequence")).isEqualTo(whole.get("stop_sequence"));
+    }
+
+    private static void assertSameResponse(ApiServer server, String body, String expected) throws Exception {
+        JsonNode whole = server.ask(ResponsesRoutes.PATH, body + "}");
+        List<NamedEvents.Event> events = ResponsesTest.stream(server, body + ",\"stream\":true}");
+        JsonNode end = events.getLast().data().get("response");
+
+        assertThat(ResponsesTest.text(whole)).isEqualTo(expected);
+        assertThat(ResponsesTest.deltas(events)).isEqualTo(expected);
+        assertThat(ResponsesTest.text(end)).isEqualTo(expected);
+        assertThat(end.get("status")).isEqualTo(whole.get("status"));
+        assertThat(end.get("usage")).isEqualTo(whole.get("usage"));
     }
 
     @Provide
@@ -164,6 +177,10 @@ class StreamPropertyTest {
     private String chatBody(Answer answer) {
         return "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"stop\":"
                 + json.writeValueAsString(answer.stops);
+    }
+
+    private String responsesBody(Answer answer) {
+        return "{\"input\":\"a\",\"stop\":" + json.writeValueAsString(answer.stops);
     }
 
     private String messagesBody(Answer answer) {
