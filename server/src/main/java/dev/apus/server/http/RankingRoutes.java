@@ -59,7 +59,8 @@ final class RankingRoutes {
         Scored scored = scored(exchange, query, documents, most, activated, new String[] {"query", "documents"});
         List<Integer> order = IntStream.range(0, documents.size())
                 .boxed()
-                .sorted(Comparator.comparingDouble((Integer i) -> scored.scores[i]).reversed())
+                .sorted(Comparator.comparingDouble((Integer i) -> scored.scores[i])
+                        .reversed())
                 .limit(top == 0 ? documents.size() : top)
                 .toList();
         JsonOut out = new JsonOut().raw("{\"id\":").string("rerank-" + Generator.unique());

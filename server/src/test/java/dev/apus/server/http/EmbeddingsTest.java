@@ -63,7 +63,8 @@ final class EmbeddingsTest {
     void areThoseOfSentenceTransformers() throws Exception {
         JsonNode golden = PoolingFixture.golden("bert-embed");
         JsonNode answer = server.ask(
-                "/v1/embeddings", "{\"model\":\"tiny\",\"truncate_prompt_tokens\":-1,\"input\":" + list(texts()) + "}");
+                "/v1/embeddings",
+                "{\"model\":\"bert-embed\",\"truncate_prompt_tokens\":-1,\"input\":" + list(texts()) + "}");
         check(answer, golden.get("embeddings"));
         int tokens = 0;
         for (JsonNode state : golden.get("states")) {
@@ -72,7 +73,7 @@ final class EmbeddingsTest {
         assertThat(answer.get("usage").get("prompt_tokens").intValue()).isEqualTo(tokens);
         assertThat(answer.get("usage").get("total_tokens").intValue()).isEqualTo(tokens);
         assertThat(answer.get("object").stringValue()).isEqualTo("list");
-        assertThat(answer.get("model").stringValue()).isEqualTo("tiny");
+        assertThat(answer.get("model").stringValue()).isEqualTo("bert-embed");
         check(
                 server.ask(
                         "/v1/embeddings",
@@ -139,7 +140,7 @@ final class EmbeddingsTest {
         try {
             CreateEmbeddingResponse answer = client.embeddings()
                     .create(EmbeddingCreateParams.builder()
-                            .model("tiny")
+                            .model("bert-embed")
                             .inputOfArrayOfStrings(texts().subList(0, 2))
                             .build());
             JsonNode golden = PoolingFixture.golden("bert-embed").get("embeddings");

@@ -1,10 +1,7 @@
 package dev.apus.server.http;
 
-import dev.apus.kernels.cpu.CpuBackend;
-import dev.apus.kernels.cpu.CpuOptions;
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
-import dev.apus.scheduler.pooling.PoolingOptions;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -28,12 +25,7 @@ final class PoolingFixture implements AutoCloseable {
     /** @param path below the test resources of the models module */
     PoolingFixture(String path) {
         EngineOptions options = EngineOptions.builder().maxNumBatchedTokens(64).build();
-        model = LanguageModel.open(
-                MODELS.resolve(path),
-                () -> CpuBackend.create(new CpuOptions(CpuOptions.Provider.AUTO, 2)),
-                options,
-                "tiny",
-                PoolingOptions.defaults());
+        model = LanguageModel.open(MODELS.resolve(path), options);
         server = HttpServer.start(model.served(), HttpOptions.builder().port(0).build());
     }
 
