@@ -68,6 +68,48 @@ class ModuleRulesTest {
                 .check(classes);
     }
 
+    /** A model, an adapter or a request is data: nothing in it can be made to run. */
+    @Test
+    void nothingReadsCodeOrObjectsFromFiles() {
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .haveFullyQualifiedName("java.io.ObjectInputStream")
+                .orShould()
+                .dependOnClassesThat()
+                .haveFullyQualifiedName("java.net.URLClassLoader")
+                .orShould()
+                .dependOnClassesThat()
+                .resideInAnyPackage("javax.script..", "javax.imageio..", "java.rmi..", "javax.naming..", "java.beans..")
+                .check(classes);
+    }
+
+    /** No request can make the server fetch something: images, files and the like are refused by name. */
+    @Test
+    void theFrontEndOpensNoConnections() {
+        noClasses()
+                .that()
+                .resideInAnyPackage("dev.apus.server.http..", "dev.apus.server.grpc..", "dev.apus.server.auth..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("java.net.http..")
+                .orShould()
+                .dependOnClassesThat()
+                .haveFullyQualifiedName("java.net.Socket")
+                .orShould()
+                .dependOnClassesThat()
+                .haveFullyQualifiedName("java.net.URLConnection")
+                .orShould()
+                .dependOnClassesThat()
+                .haveFullyQualifiedName("java.net.URL")
+                .orShould()
+                .dependOnClassesThat()
+                .haveFullyQualifiedName("io.netty.bootstrap.Bootstrap")
+                .orShould()
+                .callMethod(ProcessBuilder.class, "start")
+                .check(classes);
+    }
+
     @Test
     void theFrontEndDoesNotTouchKernels() {
         noClasses()

@@ -25,7 +25,7 @@ import java.util.Locale;
  * falls behind the engine and sends several tokens in an event, as it does under load.
  */
 public final class FrontEndBench {
-    private static final int MAX_MODEL_LENGTH = 1 << 30;
+    static final int MAX_MODEL_LENGTH = 1 << 30;
     private static final int[] STREAMS = {1, 16, 64};
     private static final int[] LEADS = {1, 8};
     /** All characters that the fixed part of an event may hold. */
@@ -112,7 +112,7 @@ public final class FrontEndBench {
         return all.get(all.size() / 2);
     }
 
-    private static String request() {
+    static String request() {
         String body = "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":true,\"ignore_eos\":true,"
                 + "\"max_tokens\":1000000000}";
         return "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -153,7 +153,7 @@ public final class FrontEndBench {
     }
 
     /** A token of ordinary length whose text holds a character that shows it among an event's other bytes. */
-    private static int markedToken(Tokenizer tokenizer, int vocabSize) {
+    static int markedToken(Tokenizer tokenizer, int vocabSize) {
         for (int length = 4; length > 0; length--) {
             for (int id = 0; id < vocabSize; id++) {
                 String text = tokenizer.detokenizer(true).add(id);
@@ -165,7 +165,7 @@ public final class FrontEndBench {
         throw new IllegalArgumentException("the tokenizer has no token that is told from the rest of an event");
     }
 
-    private static int mark(String text) {
+    static int mark(String text) {
         return text.chars()
                 .filter(c -> FIXED.indexOf(c) < 0 && c != '\\' && text.indexOf(c) == text.lastIndexOf(c))
                 .findFirst()

@@ -24,14 +24,26 @@ final class SseReaders implements AutoCloseable {
     private final Selector selector;
     private final Thread thread;
     private final LongConsumer onTokens;
+    private final Arrivals arrivals;
     private final byte tokenMark;
     private final ByteBuffer buffer = ByteBuffer.allocate(BUFFER);
     private volatile long tokens;
     private volatile long events;
     private volatile boolean closed;
 
+    /** Told on the reading thread of each token: its number in its stream, counted from 0. */
+    interface Arrivals {
+        void arrived(long number);
+    }
+
     /** @param onTokens called on the reading thread with the number of tokens read so far */
     SseReaders(int port, int streams, String request, byte tokenMark, LongConsumer onTokens) throws IOException {
+        this(port, streams, request, tokenMark, onTokens, number -> {});
+    }
+
+    SseReaders(int port, int streams, String request, byte tokenMark, LongConsumer onTokens, Arrivals arrivals)
+            throws IOException {
+        this.arrivals = arrivals;
         this.tokenMark = tokenMark;
         this.onTokens = onTokens;
         selector = Selector.open();
@@ -44,7 +56,7 @@ final class SseReaders implements AutoCloseable {
                 channel.write(out);
             }
             channel.configureBlocking(false);
-            channel.register(selector, SelectionKey.OP_READ);
+            channel.register(selector, SelectionKey.OP_READ, new long[1]);
         }
         thread = Thread.ofPlatform().name("sse-readers").start(this::run);
     }
@@ -77,7 +89,12 @@ final class SseReaders implements AutoCloseable {
                 throw new IOException("the server has ended a stream that has no end");
             }
             byte[] bytes = buffer.array();
-            tokens += count(bytes, count, tokenMark);
+            int found = count(bytes, count, tokenMark);
+            tokens += found;
+            long[] before = (long[]) key.attachment();
+            for (int i = 0; i < found; i++) {
+                arrivals.arrived(before[0]++);
+            }
             events += count(bytes, count, EVENT_MARK);
         } catch (IOException e) {
             throw new UncheckedIOException(e);

@@ -10,6 +10,7 @@ import dev.apus.scheduler.Request;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -17,11 +18,19 @@ import java.util.concurrent.locks.LockSupport;
  * {@code lead} tokens a stream behind. With a lead of 1 a step is read by all clients before the next: no two tokens share an event.
  */
 final class TokenFountain implements Engine {
+    /** Steps whose times are known: minutes. */
+    private static final int REMEMBERED = 1 << 16;
+
     private final int streams;
     private final int lead;
     private final int tokenId;
     private final Thread thread = Thread.ofPlatform().name("fountain").unstarted(this::run);
     private final List<Job> sources = new ArrayList<>();
+    /** Steps in a second; 0 if the clients' reading decides. */
+    private final int pace;
+    /** When the last steps began, by their numbers; {@link System#nanoTime}. */
+    private final AtomicLongArray begun = new AtomicLongArray(REMEMBERED);
+
     private volatile long read;
     private volatile boolean waiting;
     private volatile boolean closed;
@@ -32,10 +41,25 @@ final class TokenFountain implements Engine {
      * @param tokenId the token that it emits
      */
     TokenFountain(int streams, int lead, int tokenId) {
+        this(streams, lead, tokenId, 0);
+    }
+
+    private TokenFountain(int streams, int lead, int tokenId, int pace) {
         this.streams = streams;
         this.lead = lead;
         this.tokenId = tokenId;
+        this.pace = pace;
         thread.start();
+    }
+
+    /** One that makes steps at a pace, whether the clients have read or not. */
+    static TokenFountain paced(int streams, int tokenId, int stepsPerSecond) {
+        return new TokenFountain(streams, Integer.MAX_VALUE, tokenId, stepsPerSecond);
+    }
+
+    /** When the step began that gave each stream its token of this number, counted from 0. */
+    long begun(long step) {
+        return begun.get((int) (step % REMEMBERED));
     }
 
     /** The thread that emits, and so bears the server's cost of taking an event. */
@@ -62,7 +86,11 @@ final class TokenFountain implements Engine {
     private void run() {
         List<Job> live = awaitStreams();
         long emitted = 0;
-        while (!closed) {
+        long start = System.nanoTime();
+        for (long step = 0; !closed; step++) {
+            if (pace > 0) {
+                await(start + step * (1_000_000_000L / pace));
+            }
             while (emitted - read >= (long) lead * streams && !closed) {
                 waiting = true;
                 if (emitted - read >= (long) lead * streams) {
@@ -70,12 +98,19 @@ final class TokenFountain implements Engine {
                 }
                 waiting = false;
             }
+            begun.set((int) (step % REMEMBERED), System.nanoTime());
             for (Job source : live) {
                 source.events().accept(new Tokens(source.request().id(), new int[] {tokenId}, null));
             }
             emitted += streams;
         }
         end(live);
+    }
+
+    private void await(long time) {
+        for (long left = time - System.nanoTime(); left > 0 && !closed; left = time - System.nanoTime()) {
+            LockSupport.parkNanos(this, left);
+        }
     }
 
     private List<Job> awaitStreams() {

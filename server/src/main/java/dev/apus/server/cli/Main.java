@@ -31,7 +31,7 @@ public final class Main implements Runnable {
     private static final int USER_ERROR = 1;
 
     /** How the checks of option records begin. */
-    private static final Pattern RANGE = Pattern.compile("^([a-z][A-Za-z_]*) is ");
+    private static final Pattern RANGE = Pattern.compile("^([a-z][A-Za-z0-9_]*) is ");
 
     /** In the order of the help. */
     private static final List<Entry> COMMANDS = List.of(
@@ -134,7 +134,7 @@ public final class Main implements Runnable {
         if (range.find()) {
             String option = "--"
                     + range.group(1)
-                            .replaceAll("([a-z])([A-Z])", "$1-$2")
+                            .replaceAll("([a-z0-9])([A-Z])", "$1-$2")
                             .replace('_', '-')
                             .toLowerCase(Locale.ROOT);
             if (command.getCommandSpec().findOption(option) != null) {

@@ -63,6 +63,9 @@ final class ServeCommand implements Callable<Integer> {
             description = "Port to listen on; 0 picks a free one. Default: ${DEFAULT-VALUE}")
     private int port;
 
+    @Mixin
+    private TlsArgs tls = new TlsArgs();
+
     @Option(names = "--served-model-name", paramLabel = "NAME", description = "Name of the model in the API.")
     private @Nullable String servedModelName;
 
@@ -72,6 +75,13 @@ final class ServeCommand implements Callable<Integer> {
             defaultValue = "1024",
             description = "Most open connections. Default: ${DEFAULT-VALUE}")
     private int maxConnections;
+
+    @Option(
+            names = "--h2-max-concurrent-streams",
+            paramLabel = "N",
+            defaultValue = "1024",
+            description = "Most requests at once on an HTTP/2 connection. Default: ${DEFAULT-VALUE}")
+    private int h2MaxConcurrentStreams;
 
     @Option(
             names = "--allowed-hosts",
@@ -203,6 +213,8 @@ final class ServeCommand implements Callable<Integer> {
                 .host(host)
                 .port(port)
                 .maxConnections(maxConnections)
+                .h2MaxConcurrentStreams(h2MaxConcurrentStreams)
+                .tls(tls.options())
                 .allowedHosts(Set.copyOf(allowedHosts))
                 .allowedOrigins(allowedOrigins)
                 .api(api.options())
@@ -222,7 +234,7 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private void announce(LanguageModel loaded, HttpServer server) {
-        String url = "http://" + (host.equals("0.0.0.0") ? "127.0.0.1" : host) + ":" + server.port();
+        String url = server.scheme() + "://" + (host.equals("0.0.0.0") ? "127.0.0.1" : host) + ":" + server.port();
         long sinceStart = System.currentTimeMillis()
                 - ManagementFactory.getRuntimeMXBean().getStartTime();
         LOG.info(

@@ -4,7 +4,6 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
-import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.http.DefaultHttpRequest;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpMethod;
@@ -18,9 +17,7 @@ import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayDeque;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,8 +36,6 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     private static final byte[] CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
     /** Parts of pipelined requests that wait before reading stops. */
     private static final int MOST_WAITING = 32;
-    /** How long a refused client may go on sending so that it reads the refusal before the connection is reset. */
-    private static final Duration LINGER = Duration.ofSeconds(2);
 
     /** What is done with what comes in. */
     private enum State {
@@ -315,18 +310,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         }
     }
 
-    /** Closes so that the client can read the answer although it may still be sending: first our side, a little later all. */
     private void endOutput(ChannelHandlerContext context) {
-        context.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(written -> {
-            outputEnded = true;
-            if (written.isSuccess() && !inputEnded && context.channel() instanceof DuplexChannel duplex) {
-                duplex.shutdownOutput();
-                context.channel().config().setAutoRead(true);
-                context.executor().schedule(() -> context.close(), LINGER.toMillis(), TimeUnit.MILLISECONDS);
-            } else {
-                context.close();
-            }
-        });
+        LingeringClose.end(context, () -> inputEnded, () -> outputEnded = true);
     }
 
     @Override

@@ -71,6 +71,11 @@ final class Dispatcher {
         return inFlight.isDraining();
     }
 
+    /** Whether requests for text are refused until an administrator resumes. */
+    boolean isPaused() {
+        return inFlight.isPaused();
+    }
+
     /** What all requests together may take of the heap. */
     MemoryBudget memory() {
         return memory;
@@ -258,8 +263,8 @@ final class Dispatcher {
         String type = headers.get(HttpHeaderNames.CONTENT_TYPE, "");
         boolean order = route.needs() == Route.Needs.ADMIN || !route.takesBody();
         if (type.isEmpty() && order && !headers.contains(HttpHeaderNames.ORIGIN)) {
-            // Orders without a body, as vLLM's and OpenAI's clients send them. Web pages, which could send them too, tell their
-            // origin.
+            // Orders without a body, as vLLM's and OpenAI's clients send them. Web pages, which could send them too,
+            // tell their origin.
             return;
         }
         String media = type.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);

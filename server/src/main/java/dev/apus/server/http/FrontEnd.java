@@ -88,7 +88,9 @@ public final class FrontEnd {
 
     /** Whether requests for text are answered. */
     public boolean isReady() {
-        return !dispatcher.isDraining() && model.engine().stats().alive();
+        return !dispatcher.isDraining()
+                && !dispatcher.isPaused()
+                && model.engine().stats().alive();
     }
 
     /** Of the server. */

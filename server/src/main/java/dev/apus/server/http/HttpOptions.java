@@ -1,8 +1,10 @@
 package dev.apus.server.http;
 
 import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.tls.TlsOptions;
 import java.time.Duration;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where the server listens and what it grants a client. Made by {@link #builder}.
@@ -16,7 +18,7 @@ import java.util.Set;
  *     takes eight times its length, and what it becomes when parsed
  * @param maxPendingBytes most bytes of answer kept for a client that does not read; its request is aborted beyond
  * @param maxConnections most open connections (503 beyond)
- * @param maxStreams most streams that an HTTP/2 connection may have open (refused beyond)
+ * @param h2MaxConcurrentStreams most streams that an HTTP/2 connection may have open (refused beyond)
  * @param readTimeout how long a client may take to send one request, from its first byte to its last
  * @param idleTimeout how long a connection may be open without a request
  * @param stallTimeout how long a client may read nothing while there is something for it
@@ -25,6 +27,7 @@ import java.util.Set;
  *     which on any other address than the loopback's means all
  * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
  * @param api what is decided about requests for text
+ * @param tls the files for TLS; null for none
  * @param security who may do what; without keys whoever reaches the server
  */
 public record HttpOptions(
@@ -36,7 +39,7 @@ public record HttpOptions(
         long maxBufferedBytes,
         int maxPendingBytes,
         int maxConnections,
-        int maxStreams,
+        int h2MaxConcurrentStreams,
         Duration readTimeout,
         Duration idleTimeout,
         Duration stallTimeout,
@@ -44,6 +47,7 @@ public record HttpOptions(
         Set<String> allowedHosts,
         Set<String> allowedOrigins,
         ApiOptions api,
+        @Nullable TlsOptions tls,
         SecurityOptions security) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
@@ -69,7 +73,7 @@ public record HttpOptions(
                 MemoryBudget.PER_BODY_BYTE + " times maxBodyBytes (" + maxBodyBytes + ") or more");
         require(maxPendingBytes >= 1, "maxPendingBytes", maxPendingBytes, "1 or more");
         require(maxConnections >= 1, "maxConnections", maxConnections, "1 or more");
-        require(maxStreams >= 1, "maxStreams", maxStreams, "1 or more");
+        require(h2MaxConcurrentStreams >= 1, "h2MaxConcurrentStreams", h2MaxConcurrentStreams, "1 or more");
         require(isPositive(readTimeout), "readTimeout", readTimeout, "above 0");
         require(isPositive(idleTimeout), "idleTimeout", idleTimeout, "above 0");
         require(isPositive(stallTimeout), "stallTimeout", stallTimeout, "above 0");
@@ -110,7 +114,8 @@ public record HttpOptions(
 
         private int maxPendingBytes = 1 << 20;
         private int maxConnections = 1024;
-        private int maxStreams = 1024;
+        private int h2MaxConcurrentStreams = 1024;
+        private @Nullable TlsOptions tls;
         private Duration readTimeout = Duration.ofSeconds(30);
         private Duration idleTimeout = Duration.ofSeconds(75);
         private Duration stallTimeout = Duration.ofSeconds(30);
@@ -162,8 +167,13 @@ public record HttpOptions(
             return this;
         }
 
-        public Builder maxStreams(int value) {
-            maxStreams = value;
+        public Builder h2MaxConcurrentStreams(int value) {
+            h2MaxConcurrentStreams = value;
+            return this;
+        }
+
+        public Builder tls(@Nullable TlsOptions value) {
+            tls = value;
             return this;
         }
 
@@ -220,7 +230,7 @@ public record HttpOptions(
                     maxBufferedBytes,
                     maxPendingBytes,
                     maxConnections,
-                    maxStreams,
+                    h2MaxConcurrentStreams,
                     readTimeout,
                     idleTimeout,
                     stallTimeout,
@@ -228,6 +238,7 @@ public record HttpOptions(
                     allowedHosts,
                     allowedOrigins,
                     api,
+                    tls,
                     security);
         }
     }

@@ -4,6 +4,8 @@ import dev.apus.scheduler.ServedModel;
 import dev.apus.server.auth.KeyStore;
 import dev.apus.server.auth.SecurityOptions;
 import dev.apus.server.grpc.GrpcServices;
+import dev.apus.server.tls.TlsCertificates;
+import dev.apus.server.tls.TlsOptions;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -68,6 +70,7 @@ public final class HttpServer implements AutoCloseable {
     private final ExecutorService workers;
     private final TextEncoder encoder;
     private final ServerMetrics metrics;
+    private final @Nullable TlsCertificates tls;
     private final KeyStore keys;
     private final InFlight inFlight = new InFlight();
     private final Dispatcher dispatcher;
@@ -76,6 +79,8 @@ public final class HttpServer implements AutoCloseable {
     private final @Nullable Channel administering;
 
     private HttpServer(ServedModel model, HttpOptions options, Grpc grpc) {
+        TlsOptions tlsOptions = options.tls();
+        tls = tlsOptions == null ? null : new TlsCertificates(tlsOptions);
         keys = new KeyStore(options.security());
         boolean epoll = Epoll.isAvailable();
         loops = new MultiThreadIoEventLoopGroup(
@@ -116,7 +121,7 @@ public final class HttpServer implements AutoCloseable {
         Access access = access(model, options.host());
         dispatcher = new Dispatcher(options, options.host(), memory, routes, access, metrics, inFlight, workers);
         FrontEnd front = new FrontEnd(model, dispatcher, generation, chats, encoder);
-        Protocols protocols = new Protocols(dispatcher, grpc.streams(front, options, workers));
+        Protocols protocols = new Protocols(dispatcher, grpc.streams(front, options, workers), tls, workers);
         Connections ordinary = new Connections(protocols, options.maxConnections());
         Channel first = bind(epoll, options.host(), options.port(), ordinary, null);
         if (adminAddress != null) {
@@ -125,13 +130,22 @@ public final class HttpServer implements AutoCloseable {
             String host = adminAddress.host();
             Dispatcher orders =
                     new Dispatcher(options, host, memory, all, access(model, host), metrics, inFlight, workers);
-            Connections few = new Connections(new Protocols(orders, null), WATCHERS);
+            Connections few = new Connections(new Protocols(orders, null, tls, workers), WATCHERS);
             administering = bind(epoll, host, adminAddress.port(), few, first);
         } else {
             administering = null;
         }
         listening = first;
-        LOG.debug("serving '{}' on http://{}:{} ({})", model.name(), options.host(), port(), epoll ? "epoll" : "nio");
+        if (tls != null) {
+            tls.watch();
+        }
+        LOG.debug(
+                "serving '{}' on {}://{}:{} ({})",
+                model.name(),
+                scheme(),
+                options.host(),
+                port(),
+                epoll ? "epoll" : "nio");
     }
 
     private Access access(ServedModel model, String host) {
@@ -164,6 +178,7 @@ public final class HttpServer implements AutoCloseable {
      * @param grpc makes the handler of an HTTP/2 stream whose content type is gRPC's: it is put into the stream's channel, gets
      *     {@code Http2HeadersFrame} and {@code Http2DataFrame} from the first one on, and writes the like; null if there is no gRPC
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
+     * @throws IllegalArgumentException if a file for TLS is wrong; the message says which, why and what to do
      */
     public static HttpServer start(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
         return new HttpServer(model, options, (front, given, workers) -> grpc);
@@ -185,6 +200,11 @@ public final class HttpServer implements AutoCloseable {
     /** The TCP port that it listens on. */
     public int port() {
         return ((InetSocketAddress) listening.localAddress()).getPort();
+    }
+
+    /** {@code https} with TLS, else {@code http}. */
+    public String scheme() {
+        return tls == null ? "http" : "https";
     }
 
     /** The TCP port that it takes the administrator's orders on: the same, unless it has one of its own. */
@@ -240,6 +260,9 @@ public final class HttpServer implements AutoCloseable {
         encoder.close();
         metrics.close();
         keys.close();
+        if (tls != null) {
+            tls.close();
+        }
     }
 
     private boolean awaitDrained(Duration limit) {
@@ -301,7 +324,9 @@ public final class HttpServer implements AutoCloseable {
             channel.closeFuture().addListener(closed -> connections.decrementAndGet());
             int count = connections.incrementAndGet();
             if (count > most + WATCHERS) {
-                channel.writeAndFlush(Unpooled.wrappedBuffer(TOO_MANY)).addListener(ChannelFutureListener.CLOSE);
+                // With TLS there is no word that would be cheap enough.
+                channel.writeAndFlush(tls == null ? Unpooled.wrappedBuffer(TOO_MANY) : Unpooled.EMPTY_BUFFER)
+                        .addListener(ChannelFutureListener.CLOSE);
                 return;
             }
             protocols.begin(channel, count > most);

@@ -36,9 +36,20 @@ final class MessagesReader {
         this.chats = chats;
     }
 
+    /** The body's parameters, those that have another name in OpenAI's API under that as well. */
+    static Fields fields(ObjectNode body) {
+        JsonNode budget = body.path("thinking").path("budget_tokens");
+        boolean thinks = !body.path("thinking").path("type").asString("").equals("disabled");
+        if (thinks && budget.isIntegralNumber()) {
+            body.set("thinking_token_budget", budget);
+        }
+        return new Fields(body);
+    }
+
     /** How to generate. */
     GenerationSpec spec(Fields fields) {
         refuseUnsupported(fields);
+        thinking(fields);
         if (!fields.has("max_tokens")) {
             throw fields.missing("max_tokens");
         }
@@ -95,9 +106,8 @@ final class MessagesReader {
                                     + "\" is not supported: this model's thoughts are not told apart"
                                     + " from text; leave it out or send {\"type\":\"disabled\"}");
                 }
-                if (thinking.has("budget_tokens")) {
-                    thinking.idle("budget_tokens");
-                }
+                // Looked at by what reads the sampling parameters, under vLLM's name.
+                thinking.integer("budget_tokens", 0, 0, Integer.MAX_VALUE);
                 yield true;
             }
             default ->

@@ -54,6 +54,8 @@ final class MessagesRoutes {
     private void count(Exchange exchange) {
         Fields fields = fields(exchange);
         reader.refuseUnsupported(fields);
+        // Bounds the answer, not the prompt.
+        fields.node("thinking_token_budget");
         String text = reader.prompt(fields).text();
         GenerationRoutes.warn(exchange, fields);
         int[] ids = encoder.any(exchange, "messages", text, false);
@@ -68,7 +70,7 @@ final class MessagesRoutes {
 
     private Fields fields(Exchange exchange) {
         checkVersion(exchange);
-        Fields fields = new Fields(json.parse(exchange.body()));
+        Fields fields = MessagesReader.fields(json.parse(exchange.body()));
         InfoRoutes.checkModel(model, fields.string("model"));
         return fields;
     }

@@ -1,5 +1,6 @@
 package dev.apus.server.http;
 
+import dev.apus.server.tls.TlsCertificates;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
@@ -14,7 +15,9 @@ import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
 import io.netty.handler.codec.http2.Http2MultiplexHandler;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.flush.FlushConsolidationHandler;
+import io.netty.handler.ssl.SslHandler;
 import java.time.Duration;
+import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -48,16 +51,30 @@ final class Protocols {
     private static final int MOST_EMPTY_FRAMES = 2;
     /** How long a connection that ends waits for its streams; longer than the last chunks of aborted answers take. */
     private static final Duration LAST_STREAMS = Duration.ofSeconds(1);
+    /** What a TLS handshake over a slow network takes. */
+    private static final Duration MOST_HANDSHAKE = Duration.ofSeconds(10);
     /** Writes of a connection's streams that share one flush. */
     private static final int MOST_WRITES = 256;
 
     private final Dispatcher dispatcher;
     private final @Nullable Supplier<ChannelHandler> grpc;
+    private final @Nullable TlsCertificates tls;
+    private final Executor workers;
 
-    /** @param grpc makes the handler of a stream of gRPC; null if there is none */
-    Protocols(Dispatcher dispatcher, @Nullable Supplier<ChannelHandler> grpc) {
+    /**
+     * @param grpc makes the handler of a stream of gRPC; null if there is none
+     * @param tls for all connections; null without TLS
+     * @param workers take the arithmetic of TLS handshakes off the event loops
+     */
+    Protocols(
+            Dispatcher dispatcher,
+            @Nullable Supplier<ChannelHandler> grpc,
+            @Nullable TlsCertificates tls,
+            Executor workers) {
         this.dispatcher = dispatcher;
         this.grpc = grpc;
+        this.tls = tls;
+        this.workers = workers;
     }
 
     /**
@@ -66,6 +83,14 @@ final class Protocols {
      * @param watchOnly whether it answers only those who watch the server: the others' places are taken
      */
     void begin(Channel channel, boolean watchOnly) {
+        if (tls != null) {
+            SslHandler handler = tls.current().newHandler(channel.alloc(), workers);
+            handler.setHandshakeTimeoutMillis(Math.min(
+                    MOST_HANDSHAKE.toMillis(),
+                    dispatcher.options().readTimeout().toMillis()));
+            channel.pipeline().addLast(handler, new AlpnChooser(this, watchOnly));
+            return;
+        }
         channel.pipeline().addLast(new PrefaceChooser(this, dispatcher.options(), watchOnly));
     }
 
@@ -106,7 +131,7 @@ final class Protocols {
         HttpOptions options = dispatcher.options();
         Http2FrameCodec codec = Http2FrameCodecBuilder.forServer()
                 .initialSettings(Http2Settings.defaultSettings()
-                        .maxConcurrentStreams(options.maxStreams())
+                        .maxConcurrentStreams(options.h2MaxConcurrentStreams())
                         .maxHeaderListSize(options.maxHeaderBytes())
                         .initialWindowSize(STREAM_WINDOW))
                 .decoderEnforceMaxRstFramesPerWindow(MOST_RESETS, RESET_SECONDS)
@@ -117,7 +142,7 @@ final class Protocols {
                 .gracefulShutdownTimeoutMillis(LAST_STREAMS.toMillis())
                 .build();
         // A client that never acknowledges the settings is held to them, too.
-        codec.connection().remote().maxActiveStreams(options.maxStreams());
+        codec.connection().remote().maxActiveStreams(options.h2MaxConcurrentStreams());
         return codec;
     }
 

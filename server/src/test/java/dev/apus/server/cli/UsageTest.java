@@ -34,6 +34,8 @@ class UsageTest {
         "run, --temperature, -3, '--temperature is -3.0, must be 0 or more'",
         "chat, --max-tokens, 0, '--max-tokens is 0, must be 1 or more'",
         "serve, --port, 99999, '--port is 99999, must be 0 (any free one) to 65535'",
+        "serve, --h2-max-concurrent-streams, 0, '--h2-max-concurrent-streams is 0, must be 1 or more'",
+        "serve, --ssl-cert-reqs, 3, '--ssl-cert-reqs is 3, must be 0, 1 or 2'",
         "serve, --max-connections, 0, '--max-connections is 0, must be 1 or more'",
         "serve, --max-model-len, -1, '--max-model-len is -1, must be 0 (the model''s) or more'",
         "serve, --shutdown-timeout, -1, '--shutdown-timeout is -1, must be 0 or more'",

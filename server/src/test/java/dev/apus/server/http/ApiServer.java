@@ -74,14 +74,23 @@ final class ApiServer implements AutoCloseable {
     JsonNode get(String path) throws IOException, InterruptedException {
         HttpResponse<String> response =
                 client.send(HttpRequest.newBuilder(URI.create(url() + path)).build(), BodyHandlers.ofString());
+        check("GET", path, response);
         if (response.statusCode() != 200) {
             throw new AssertionError(response.statusCode() + ": " + response.body());
         }
         return json.readTree(response.body());
     }
 
+    /** The answer to a request, which is held against the server's own OpenAPI document. */
     HttpResponse<String> post(String path, String body) throws IOException, InterruptedException {
-        return client.send(request(path, body), BodyHandlers.ofString());
+        HttpResponse<String> response = client.send(request(path, body), BodyHandlers.ofString());
+        check("POST", path, response);
+        return response;
+    }
+
+    private static void check(String method, String path, HttpResponse<String> response) {
+        String type = response.headers().firstValue("content-type").orElse("");
+        Contract.ofTheServer().check(method, path, response.statusCode(), type, response.body());
     }
 
     /** The JSON of an answer that must be good. */

@@ -2,6 +2,10 @@ package dev.apus.server.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import dev.apus.server.auth.ApiKey;
 import dev.apus.server.auth.Principal;
 import dev.apus.server.auth.Role;
@@ -20,6 +24,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.slf4j.LoggerFactory;
 
 /** Once there are keys, nothing but the probes is answered without one, however the request is written. */
 @Timeout(30)
@@ -189,8 +194,73 @@ class AuthTest {
         assertUnauthorized(answer(RawClient.post("/v1/completions", BODY, header)));
     }
 
+    /** The path of HTTP/2 is a field, in which more can be written. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/v1/models",
+                "//v1/models",
+                "/health/../v1/models",
+                "/v1/models?/health",
+                "/v1/models#/health",
+                "/health /v1/models",
+                "/health\t",
+                "http://localhost/v1/models",
+                "/V1/models",
+                "health",
+                "*"
+            })
+    void norDoesAPathOfHttp2(String path) throws Exception {
+        for (String method : List.of("GET", "POST", "get", "GET /health")) {
+            try (RawHttp2 client = RawHttp2.connect(fixture.server)) {
+                client.frame(
+                        RawHttp2.HEADERS,
+                        RawHttp2.END_HEADERS | RawHttp2.END_STREAM,
+                        1,
+                        RawHttp2.head(method, path, "content-type", "application/json"));
+                RawHttp2.Answer answer = client.await(1);
+                // Malformed ones are reset or refused before anybody asks for a key.
+                assertThat(answer.reset >= 0 || answer.status() == 401 || answer.status() == 400)
+                        .as("%s %s: %s", method, path, answer.status())
+                        .isTrue();
+                assertThat(answer.body).doesNotContain("stub");
+            }
+        }
+    }
+
     @Test
-    void akeyIsTakenFromEitherHeader() {
+    void anthropicsClientsGetTheirOwnError() {
+        assertThat(answer(RawClient.post("/v1/messages", "{}")))
+                .startsWith("HTTP/1.1 401 ")
+                .contains("\"type\":\"error\"", "\"type\":\"authentication_error\"", "www-authenticate: ");
+    }
+
+    @Test
+    void noKeyGetsIntoTheLog() {
+        Logger logger = (Logger) LoggerFactory.getLogger("dev.apus");
+        Level before = logger.getLevel();
+        ListAppender<ILoggingEvent> log = new ListAppender<>();
+        log.start();
+        logger.addAppender(log);
+        logger.setLevel(Level.TRACE);
+        try {
+            answer(RawClient.get("/v1/models", bearer(KEY)));
+            answer(RawClient.get("/v1/models", bearer("sk-wrong-secret")));
+            answer(RawClient.get("/v1/models?api_key=" + KEY));
+            answer(RawClient.get("/v1/models", "x-api-key: sk-wrong-secret", "x-request-id: r"));
+            answer(RawClient.post("/log_level", "{\"level\":\"INFO\",\"logger\":\"dev.apus.none\"}", bearer(ADMIN)));
+        } finally {
+            logger.setLevel(before);
+            logger.detachAppender(log);
+        }
+        assertThat(List.copyOf(log.list))
+                .extracting(ILoggingEvent::getFormattedMessage)
+                .isNotEmpty()
+                .noneMatch(line -> line.contains(KEY) || line.contains(ADMIN) || line.contains("sk-wrong-secret"));
+    }
+
+    @Test
+    void aKeyIsTakenFromEitherHeader() {
         for (String header : List.of(
                 bearer(KEY),
                 "authorization: bearer " + KEY,

@@ -172,7 +172,7 @@ class Http2StreamsTest {
 
     @Test
     void streamsBeyondTheLimitAreRefused() throws Exception {
-        try (ServerFixture fixture = new ServerFixture(options -> options.maxStreams(2));
+        try (ServerFixture fixture = new ServerFixture(options -> options.h2MaxConcurrentStreams(2));
                 RawHttp2 client = RawHttp2.connect(fixture.server)) {
             client.post(1, COMPLETIONS, WHOLE);
             ManualEngine.Work first = fixture.engine.next();

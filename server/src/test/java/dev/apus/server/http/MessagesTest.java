@@ -3,6 +3,7 @@ package dev.apus.server.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.apus.scheduler.EngineEvent.FinishReason;
+import dev.apus.scheduler.ThinkingBudget;
 import dev.apus.server.http.NamedEvents.Event;
 import java.net.URI;
 import java.net.http.HttpRequest;
@@ -10,6 +11,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
@@ -167,7 +169,10 @@ class MessagesTest {
 
     @Test
     void thoughtsAreABlockOfTheirOwn() throws Exception {
+        List<Integer> budgets = new CopyOnWriteArrayList<>();
         ScriptedEngine thinks = new ScriptedEngine(answer -> {
+            ThinkingBudget budget = answer.request().params().thinkingBudget();
+            budgets.add(budget == null ? -1 : budget.tokens());
             answer.tokens("<think>hm, hm</think>yes".chars().toArray());
             answer.finish(FinishReason.LENGTH, -1);
         });
@@ -181,7 +186,8 @@ class MessagesTest {
             assertThat(content.at("/1/text").asString()).isEqualTo("yes");
 
             HttpResponse<String> response = other.post(PATH, body + ",\"stream\":true}");
-            assertThat(response.headers().firstValue("warning").orElseThrow()).contains("thinking.budget_tokens");
+            assertThat(response.headers().firstValue("warning")).isEmpty();
+            assertThat(budgets).containsOnly(50);
             List<Event> events = NamedEvents.parse(response.body());
             assertThat(events.stream().map(event -> event.name() + event.data().path("index")))
                     .containsSubsequence(

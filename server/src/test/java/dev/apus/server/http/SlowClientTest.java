@@ -9,7 +9,9 @@ import org.junit.jupiter.api.Timeout;
 /** Clients that read slowly or not at all, which must cost neither memory nor other clients' time. */
 @Timeout(60)
 class SlowClientTest {
-    private static final int SMALL = 4096;
+    /** A window below a segment of the loopback (64 KiB) would be served by the timer of window probes, in minutes. */
+    private static final int SMALL = 128 << 10;
+
     private static final int MOST_PENDING = 50_000;
     /** What the system's socket buffers take may be megabytes; the server's own part is far less. */
     private static final int MOST_EMITTED = 60_000;

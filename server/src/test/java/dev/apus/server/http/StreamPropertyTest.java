@@ -60,7 +60,64 @@ class StreamPropertyTest {
         List<byte[]> pieces = pieces(answer);
         int[] ids = new int[pieces.size()];
         Arrays.setAll(ids, i -> BytesTokenizer.PIECES + i);
-        ScriptedEngine engine = new ScriptedEngine(playing -> {
+        String expected = untilFirstStop(answer);
+        try (ApiServer server = new ApiServer(new BytesTokenizer(pieces), playing(ids, answer))) {
+            assertSame(
+                    server, "/v1/chat/completions", chatBody(answer), expected, "/message/content", "/delta/content");
+            assertSame(server, "/v1/completions", completionBody(answer), expected, "/text", "/text");
+            assertSameMessage(server, messagesBody(answer), expected);
+            assertSameResponse(server, responsesBody(answer), expected);
+        }
+    }
+
+    /** Thoughts before the text, which no stop string ends: they join apart from it; with echo and log-probabilities all lists join. */
+    @Property(tries = 40)
+    void thoughtsAndEchoAndLogprobsJoinToo(@ForAll("answers") Answer said, @ForAll boolean thinks) throws Exception {
+        String begin = thinks ? "<think> why </think>\n" : "";
+        Answer answer = new Answer(begin + said.text, said.cuts, said.groups, List.of());
+        List<byte[]> pieces = pieces(answer);
+        int[] ids = new int[pieces.size()];
+        Arrays.setAll(ids, i -> BytesTokenizer.PIECES + i);
+        try (ApiServer server = new ApiServer(
+                new BytesTokenizer(pieces),
+                playing(ids, answer),
+                options -> options.api(new ApiOptions("qwen3", false)))) {
+            String chat = chatBody(answer);
+            String content = thinks ? said.text.stripLeading() : said.text;
+            String thought = thinks ? "why" : "";
+            assertThat(server.ask("/v1/chat/completions", chat + "}")
+                            .at("/choices/0/message/reasoning")
+                            .asString(""))
+                    .isEqualTo(thought);
+            List<JsonNode> chunks = server.chunks("/v1/chat/completions", chat + ",\"stream\":true}");
+            assertThat(joined(chunks, "/delta/content")).isEqualTo(content);
+            assertThat(joined(chunks, "/delta/reasoning")).isEqualTo(thought);
+
+            String text = completionBody(answer) + ",\"echo\":true,\"logprobs\":1";
+            JsonNode whole = server.ask("/v1/completions", text + "}").at("/choices/0");
+            List<JsonNode> parts = server.chunks("/v1/completions", text + ",\"stream\":true}");
+            assertThat(joined(parts, "/text"))
+                    .isEqualTo(whole.get("text").asString())
+                    .isEqualTo("a" + answer.text);
+            for (String list : List.of("tokens", "token_logprobs", "text_offset", "top_logprobs")) {
+                List<JsonNode> streamed = new ArrayList<>();
+                parts.forEach(part -> part.at("/choices/0/logprobs/" + list).forEach(streamed::add));
+                List<JsonNode> told = new ArrayList<>();
+                whole.at("/logprobs/" + list).forEach(told::add);
+                assertThat(streamed).as(list).isEqualTo(told);
+            }
+        }
+    }
+
+    private static String joined(List<JsonNode> chunks, String field) {
+        return chunks.stream()
+                .map(chunk -> chunk.at("/choices/0" + field).asString(""))
+                .collect(Collectors.joining());
+    }
+
+    private static ScriptedEngine playing(int[] ids, Answer answer) {
+        return new ScriptedEngine(playing -> {
+            playing.promptLogprobs();
             for (int at = 0, event = 0; at < ids.length; event++) {
                 int end = Math.min(ids.length, at + answer.groups.get(event % answer.groups.size()));
                 playing.tokens(Arrays.copyOfRange(ids, at, end));
@@ -70,14 +127,6 @@ class StreamPropertyTest {
             }
             playing.finish(FinishReason.LENGTH, -1);
         });
-        String expected = untilFirstStop(answer);
-        try (ApiServer server = new ApiServer(new BytesTokenizer(pieces), engine)) {
-            assertSame(
-                    server, "/v1/chat/completions", chatBody(answer), expected, "/message/content", "/delta/content");
-            assertSame(server, "/v1/completions", completionBody(answer), expected, "/text", "/text");
-            assertSameMessage(server, messagesBody(answer), expected);
-            assertSameResponse(server, responsesBody(answer), expected);
-        }
     }
 
     private static void assertSame(

@@ -1,0 +1,126 @@
+package dev.apus.server.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.apus.proto.v1.GenerateRequest;
+import dev.apus.proto.v1.GenerationResponse;
+import dev.apus.proto.v1.InferenceGrpc;
+import dev.apus.proto.v1.ListModelsRequest;
+import dev.apus.proto.vllm.GetModelInfoRequest;
+import dev.apus.proto.vllm.VllmEngineGrpc;
+import dev.apus.server.auth.ApiKey;
+import dev.apus.server.auth.Principal;
+import dev.apus.server.auth.Role;
+import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.auth.Terms;
+import io.grpc.Channel;
+import io.grpc.Status;
+import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.health.v1.HealthGrpc;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.Timeout;
+
+/** Keys, roles and quotas over gRPC are those of HTTP. */
+@Timeout(60)
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class GrpcAuthTest {
+    private final GrpcFixture fixture = new GrpcFixture(options -> options.security(new SecurityOptions(keys())));
+
+    private static List<ApiKey> keys() {
+        Terms one = new Terms(1, 1, 1, 0, 0);
+        return List.of(
+                ApiKey.ofSecret("user", Principal.of("user", Role.INFERENCE)),
+                ApiKey.ofSecret("monitor", Principal.of("monitor", Role.MONITOR)),
+                ApiKey.ofSecret("admin", Principal.of("admin", Role.ADMIN)),
+                ApiKey.ofSecret("once", new Principal("once", "poor", Set.of(Role.INFERENCE), Set.of(), one)));
+    }
+
+    @AfterAll
+    void close() {
+        fixture.close();
+    }
+
+    private Status.Code generate(Channel channel) {
+        return GrpcClient.code(() -> InferenceGrpc.newBlockingStub(channel)
+                .generate(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(9))));
+    }
+
+    @Test
+    void nothingIsToldWithoutAKeyButHealth() {
+        for (Channel channel : List.of(
+                fixture.client.channel(),
+                fixture.client.with("authorization", "Bearer wrong"),
+                fixture.client.with("x-api-key", "wrong"),
+                fixture.client.with("authorization", "user"))) {
+            assertThat(generate(channel)).isEqualTo(Status.Code.UNAUTHENTICATED);
+            assertThat(GrpcClient.code(() ->
+                            InferenceGrpc.newBlockingStub(channel).listModels(ListModelsRequest.getDefaultInstance())))
+                    .isEqualTo(Status.Code.UNAUTHENTICATED);
+            assertThat(GrpcClient.code(() -> VllmEngineGrpc.newBlockingStub(channel)
+                            .getModelInfo(GetModelInfoRequest.getDefaultInstance())))
+                    .isEqualTo(Status.Code.UNAUTHENTICATED);
+            assertThat(health(channel)).isEqualTo(ServingStatus.SERVING);
+        }
+        assertThat(fixture.engine.live()).isZero();
+    }
+
+    private static ServingStatus health(Channel channel) {
+        return HealthGrpc.newBlockingStub(channel)
+                .check(HealthCheckRequest.getDefaultInstance())
+                .getStatus();
+    }
+
+    @Test
+    void aKeyIsTakenFromEitherFieldAndNeedsTheRole() {
+        for (Channel channel : List.of(
+                fixture.client.with("authorization", "Bearer user"), fixture.client.with("x-api-key", "user"))) {
+            assertThat(InferenceGrpc.newBlockingStub(channel)
+                            .listModels(ListModelsRequest.getDefaultInstance())
+                            .toString())
+                    .contains("stub");
+        }
+        assertThat(generate(fixture.client.with("x-api-key", "monitor"))).isEqualTo(Status.Code.PERMISSION_DENIED);
+        assertThat(fixture.engine.live()).isZero();
+    }
+
+    @Test
+    void quotasHold() throws Exception {
+        Channel once = fixture.client.with("authorization", "Bearer once");
+        GrpcClient.Collector<GenerateRequest, GenerationResponse> first = new GrpcClient.Collector<>(-1);
+        InferenceGrpc.newStub(once).generateStream(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(9)), first);
+        ManualEngine.Work work = fixture.engine.next();
+        assertThat(work.request.tenant().name()).isEqualTo("poor");
+        work.emit("a");
+        fixture.engine.finish(work);
+        assertThat(first.end()).isEqualTo(Status.Code.OK);
+        assertThat(generate(once)).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
+    }
+
+    @Test
+    void aPausedServerIsNotServing() {
+        String order = "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nx-api-key: admin\r\n\r\n";
+        give(order.formatted("/pause"));
+        try {
+            assertThat(health(fixture.client.channel())).isEqualTo(ServingStatus.NOT_SERVING);
+            assertThat(generate(fixture.client.with("x-api-key", "user"))).isEqualTo(Status.Code.UNAVAILABLE);
+        } finally {
+            give(order.formatted("/resume"));
+        }
+        assertThat(health(fixture.client.channel())).isEqualTo(ServingStatus.SERVING);
+    }
+
+    private void give(String order) {
+        try (RawClient client = new RawClient(fixture.server)) {
+            assertThat(client.send(order).readAnswer()).startsWith("HTTP/1.1 200 ");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
