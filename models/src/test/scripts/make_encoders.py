@@ -172,7 +172,24 @@ def distilbert_classify():
     write(folder, states=hidden(model, tok, 48), pairs=scored(model, tok, 48))
 
 
+def decoders():
+    """Hidden states of decoders behind the final norm, pooled: what embeddings of theirs are made of."""
+    out = {}
+    for name in ["llama", "qwen3", "gemma2", "gpt2", "phi3"]:
+        model = tr.AutoModel.from_pretrained(HERE.parent / "golden" / name, dtype=torch.float32).eval()
+        vocab = model.config.vocab_size
+        cases = []
+        for length in [1, 7, 40]:
+            ids = [(i * 37 + 11) % vocab for i in range(length)]
+            with torch.no_grad():
+                states = model(torch.tensor([ids])).last_hidden_state[0]
+            cases.append({"ids": ids, "last": rounded(states[-1:])[0], "mean": rounded(states.mean(0, keepdim=True))[0]})
+        out[name] = cases
+    (HERE / "decoders.json").write_text(json.dumps(out) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
+    decoders()
     bert_embed()
     bert_rerank()
     xlm_roberta()

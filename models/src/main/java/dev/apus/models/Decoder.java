@@ -198,12 +198,9 @@ public final class Decoder {
     /** Computes a step and returns logits F32 {@code [logit rows, vocab]}, valid until the next call. */
     public Tensor forward(StepBatch batch, KvCache cache) {
         int rows = batch.tokens();
-        kernels.embed(work.x, embedding, batch, config.scalars().embedding());
-        if (positions != null) {
-            kernels.addPositions(work.x, positions, batch, 0);
-        }
+        embed(batch);
         for (int i = 0; i < layers.size(); i++) {
-            layer(i, batch, cache, rows);
+            layer(i, i, batch, cache, rows);
         }
         int logitRows = batch.logitRowCount();
         if (logitRows > 0) {
@@ -220,7 +217,32 @@ public final class Decoder {
         return work.logits;
     }
 
-    private void layer(int index, StepBatch batch, KvCache cache, int rows) {
+    private void embed(StepBatch batch) {
+        kernels.embed(work.x, embedding, batch, config.scalars().embedding());
+        if (positions != null) {
+            kernels.addPositions(work.x, positions, batch, 0);
+        }
+    }
+
+    /**
+     * Computes whole sequences and returns the hidden states {@code [tokens, hidden]} of all their tokens behind the final norm, valid until
+     * the next call.
+     *
+     * @param batch sequences from their first token to their last
+     * @param cache of one layer, in which each layer's keys and values replace those of the one before
+     */
+    public Tensor states(StepBatch batch, KvCache cache) {
+        int rows = batch.tokens();
+        embed(batch);
+        for (int i = 0; i < layers.size(); i++) {
+            layer(i, 0, batch, cache, rows);
+        }
+        norm(work.normed, work.x, finalNorm, rows);
+        return work.normed;
+    }
+
+    /** @param cached the layer of the cache that holds this one's keys and values */
+    private void layer(int index, int cached, StepBatch batch, KvCache cache, int rows) {
         DecoderLayer layer = layers.get(index);
         DecoderConfig.Layer spec = config.layers().get(index);
         RopeTable rope = spec.rope() < 0 ? null : ropes.get(spec.rope());
@@ -237,9 +259,9 @@ public final class Decoder {
                 rope,
                 spec.attention(),
                 cache,
-                index,
+                cached,
                 batch);
-        kernels.attention(work.attended, work.qkv, spec.attention(), cache, index, batch);
+        kernels.attention(work.attended, work.qkv, spec.attention(), cache, cached, batch);
         Tensor in = work.normed; // the one norm of PARALLEL, unless something else follows
         if (config.placement() == DecoderConfig.Placement.PARALLEL_TWO_NORMS) { // of x as it was before the attention
             in = normed(layer.mlpNorm(), rows);

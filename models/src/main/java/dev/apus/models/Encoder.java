@@ -105,7 +105,7 @@ public final class Encoder {
             throw new CheckpointException(
                     checkpoint.path() + " is an encoder (" + checkpoint.config().architecture()
                             + "), whose attention is bidirectional; the " + backend.name()
-                            + " backend has causal attention only: run it with --device cpu");
+                            + " backend has causal attention only: run it on the cpu backend");
         }
         if (maxTokens < 1 || maxSequences < 1) {
             throw new IllegalArgumentException(

@@ -1,5 +1,7 @@
 package dev.apus.models;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +22,18 @@ public record PoolingSettings(
         int maxTokens) {
     public PoolingSettings {
         prompts = Map.copyOf(prompts);
+    }
+
+    /**
+     * What sentence-transformers' files beside a decoder say, else the last token's state, normalised, as in vLLM.
+     *
+     * @param path the model's folder or file
+     * @throws dev.apus.loaders.CheckpointException if they ask for what cannot be done
+     */
+    public static PoolingSettings ofDecoder(Path path) {
+        return Files.isDirectory(path)
+                ? new SentenceFiles(path, new JsonFiles()).read(Pooling.LAST)
+                : new PoolingSettings(Pooling.LAST, true, Map.of(), null, 0);
     }
 
     /** Another pooling, as an operator asks for; null keeps what is here. */

@@ -204,7 +204,8 @@ final class WeightLoader {
 
     /** Several matrices of one input as one layer, with their biases. */
     private Linear fused(List<String> parts, List<Integer> outs, int in, boolean biased) {
-        try (Arena arena = Arena.ofConfined()) {
+        // What is transposed here is packed by the backend's threads.
+        try (Arena arena = Arena.ofShared()) {
             List<HostTensor> tensors = new ArrayList<>();
             for (int i = 0; i < parts.size(); i++) {
                 tensors.add(matrix(arena, parts.get(i), outs.get(i), in));

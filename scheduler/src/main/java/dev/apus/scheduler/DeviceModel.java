@@ -5,6 +5,7 @@ import dev.apus.kernels.KvCache;
 import dev.apus.models.Checkpoint;
 import dev.apus.models.Decoder;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -22,6 +23,7 @@ final class DeviceModel implements AutoCloseable {
     private final MemoryPlan plan;
     private final @Nullable Supplier<Backend> again;
     private @Nullable Backend backend;
+    private @Nullable Decoder decoder;
     /** Read by any thread. */
     private volatile @Nullable KvCache cache;
 
@@ -49,7 +51,7 @@ final class DeviceModel implements AutoCloseable {
         if (device == null) {
             throw new IllegalStateException("the device of " + path + " is closed");
         }
-        Decoder decoder = Decoder.load(
+        Decoder loaded = Decoder.load(
                 checkpoint.config(),
                 checkpoint.weights(),
                 device,
@@ -58,7 +60,22 @@ final class DeviceModel implements AutoCloseable {
                 plan.modelLength());
         KvCache made = device.kvCache(plan.kv(), plan.kvBlocks());
         cache = made;
-        return new DecoderRunner(decoder, device, made);
+        decoder = loaded;
+        return new DecoderRunner(loaded, device, made);
+    }
+
+    /** What {@link #load} has loaded. */
+    Decoder decoder() {
+        return Objects.requireNonNull(decoder, "nothing is loaded");
+    }
+
+    /** What it was loaded on. */
+    Backend backend() {
+        return Objects.requireNonNull(backend, "the device is closed");
+    }
+
+    Path path() {
+        return path;
     }
 
     /** Bytes of the KV cache that are in memory by now; 0 while there is none. */

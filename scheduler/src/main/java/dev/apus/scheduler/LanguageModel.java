@@ -4,6 +4,7 @@ import dev.apus.kernels.Backend;
 import dev.apus.kernels.cpu.CpuBackend;
 import dev.apus.kernels.cpu.CpuOptions;
 import dev.apus.models.chat.ChatTemplate;
+import dev.apus.scheduler.pooling.PoolingOptions;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -60,7 +61,7 @@ public final class LanguageModel implements AutoCloseable {
      * @param name to serve it as; null for the checkpoint's own
      */
     public static LanguageModel open(Path path, Backend backend, EngineOptions options, @Nullable String name) {
-        return ModelLoader.load(path, backend, null, options, name);
+        return ModelLoader.load(path, backend, null, options, name, PoolingOptions.defaults());
     }
 
     /**
@@ -72,7 +73,21 @@ public final class LanguageModel implements AutoCloseable {
      */
     public static LanguageModel open(
             Path path, Supplier<Backend> backends, EngineOptions options, @Nullable String name) {
-        return ModelLoader.load(path, backends.get(), backends, options, name);
+        return open(path, backends, options, name, PoolingOptions.defaults());
+    }
+
+    /**
+     * The same, with a say in how the model makes vectors of texts. An encoder (BERT and its like) is loaded for that alone.
+     *
+     * @throws IllegalArgumentException if the model cannot do what is asked of it
+     */
+    public static LanguageModel open(
+            Path path,
+            Supplier<Backend> backends,
+            EngineOptions options,
+            @Nullable String name,
+            PoolingOptions pooling) {
+        return ModelLoader.load(path, backends.get(), backends, options, name, pooling);
     }
 
     /**

@@ -1,10 +1,13 @@
 package dev.apus.scheduler;
 
 import dev.apus.scheduler.Command.Abort;
+import dev.apus.scheduler.Command.Between;
 import dev.apus.scheduler.Command.Close;
 import dev.apus.scheduler.Command.Drain;
 import dev.apus.scheduler.Command.ResetPrefixCache;
+import dev.apus.scheduler.pooling.Turns;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -32,7 +35,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>The engine ends by itself only on such a fault or one of its own, after failing all requests; {@link EngineStats#alive} tells.
  */
-public final class LocalEngine implements Engine {
+public final class LocalEngine implements Engine, Turns {
     private static final Logger LOG = LoggerFactory.getLogger(LocalEngine.class);
 
     /** Few enough to follow the load within seconds, enough that one long request does not set the estimate. */
@@ -61,6 +64,7 @@ public final class LocalEngine implements Engine {
     private final @Nullable Supplier<Runner> reopen;
     private final Thread thread;
     private final List<Drain> drains = new ArrayList<>();
+    private final ArrayDeque<Turns.Turn> turns = new ArrayDeque<>();
     private boolean closing;
     private volatile boolean accepting = true;
     private volatile boolean terminated;
@@ -213,6 +217,19 @@ public final class LocalEngine implements Engine {
         return drain.done();
     }
 
+    /** Takes a turn on the engine's thread between two steps, when the device has nothing in flight: at most one turn a step. */
+    @Override
+    public void next(Turns.Turn turn) {
+        if (terminated) {
+            turn.lost();
+        } else {
+            send(new Between(turn));
+            if (terminated) { // it may have come too late to be seen; to be told twice does no harm
+                turn.lost();
+            }
+        }
+    }
+
     @Override
     public CompletableFuture<Void> resetPrefixCache() {
         ResetPrefixCache reset = new ResetPrefixCache(new CompletableFuture<>());
@@ -272,7 +289,7 @@ public final class LocalEngine implements Engine {
                 if (closing) {
                     break;
                 }
-                if (loop.isIdle()) {
+                if (loop.isIdle() && turns.isEmpty()) {
                     completeDrains();
                     loop.publish();
                     outbox.flush();
@@ -284,6 +301,7 @@ public final class LocalEngine implements Engine {
                     step();
                     loop.publish();
                     outbox.flush();
+                    takeTurn();
                 }
             }
             loop.abortAll();
@@ -298,6 +316,14 @@ public final class LocalEngine implements Engine {
             takeLastCommands();
             drains.forEach(drain -> outbox.post(drain.done()));
             outbox.end();
+        }
+    }
+
+    private void takeTurn() {
+        Turns.Turn turn = turns.poll();
+        if (turn != null) {
+            settle();
+            turn.run();
         }
     }
 
@@ -351,6 +377,7 @@ public final class LocalEngine implements Engine {
                 case Submission submission -> loop.add(submission);
                 case Abort abort -> loop.abort(abort.requestId());
                 case Drain drain -> drains.add(drain);
+                case Between between -> turns.add(between.turn());
                 case ResetPrefixCache reset -> {
                     loop.resetPrefixCache();
                     outbox.post(reset.done());
@@ -367,11 +394,15 @@ public final class LocalEngine implements Engine {
         while (command != null) {
             if (command instanceof Drain drain) {
                 drains.add(drain);
+            } else if (command instanceof Between between) {
+                turns.add(between.turn());
             } else if (command instanceof ResetPrefixCache reset) {
                 outbox.post(reset.done());
             }
             command = commands.poll();
         }
+        turns.forEach(Turns.Turn::lost);
+        turns.clear();
         failAll("the engine has ended");
     }
 

@@ -2,11 +2,14 @@ package dev.apus.scheduler;
 
 import dev.apus.kernels.Backend;
 import dev.apus.models.Checkpoint;
+import dev.apus.models.EncoderCheckpoint;
 import dev.apus.models.chat.ChatTemplate;
 import dev.apus.models.chat.JinjaTemplate;
 import dev.apus.models.tokenizer.ByteTokenizer;
 import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.models.tokenizer.Tokenizers;
+import dev.apus.scheduler.pooling.Pooler;
+import dev.apus.scheduler.pooling.PoolingOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
@@ -36,7 +39,11 @@ final class ModelLoader {
             Backend backend,
             @Nullable Supplier<Backend> again,
             EngineOptions options,
-            @Nullable String name) {
+            @Nullable String name,
+            PoolingOptions pooling) {
+        if (options.loadFormat() != EngineOptions.LoadFormat.DUMMY && EncoderCheckpoint.isAt(path)) {
+            return PoolingLoader.encoder(path, backend, options, name, pooling);
+        }
         long start = System.nanoTime();
         Tokenizer tokenizer = null;
         try (Checkpoint checkpoint = DeviceModel.open(path, options)) {
@@ -56,7 +63,7 @@ final class ModelLoader {
                 tokenizer = join(reading);
             }
             long loaded = System.nanoTime();
-            LanguageModel model = serve(checkpoint, tokenizer, device, runner, plan, limits, name);
+            LanguageModel model = serve(checkpoint, tokenizer, device, runner, plan, limits, name, pooling);
             LOG.info("loaded in {} ms, {}", (loaded - start) / 1_000_000, backend.description());
             return model;
         } catch (RuntimeException | Error e) {
@@ -84,7 +91,8 @@ final class ModelLoader {
             DecoderRunner runner,
             MemoryPlan plan,
             EngineOptions options,
-            @Nullable String name) {
+            @Nullable String name,
+            PoolingOptions pooling) {
         String source = checkpoint.chatTemplate();
         ChatTemplate template = source == null ? null : JinjaTemplate.compile(source);
         Set<Integer> eosIds = new TreeSet<>(checkpoint.eosIds());
@@ -102,7 +110,14 @@ final class ModelLoader {
                 Set.copyOf(eosIds),
                 engine,
                 new Seeds(options.seed()));
+        Pooler pooler = PoolingLoader.decoder(checkpoint, device, engine, options, pooling);
+        if (pooler != null) {
+            served = served.withPooler(pooler, pooling.runner() == PoolingOptions.Runner.POOLING);
+        }
         Runnable onClose = () -> {
+            if (pooler != null) {
+                pooler.close();
+            }
             tokenizer.close();
             device.close();
         };

@@ -201,6 +201,20 @@ final class EngineArgs {
         return CpuBackend.create(new CpuOptions(kernels, threads));
     }
 
+    /**
+     * Opens the device for an encoder, whose kernels only the CPU has.
+     *
+     * @throws UserException if CUDA is demanded
+     */
+    Backend openEncoderBackend() {
+        if (backend == BackendChoice.cuda) {
+            throw new UserException(
+                    "--backend cuda: the model is an encoder, which runs on the cpu backend only; leave the"
+                            + " option out");
+        }
+        return CpuBackend.create(new CpuOptions(kernels, threads));
+    }
+
     private CudaOptions cudaOptions() {
         DType activations = dtype == EngineOptions.ComputeType.FLOAT32 ? DType.F32 : DType.BF16;
         DType kv = kvCacheDtype == EngineOptions.KvType.FP8 ? DType.F8_E4M3 : activations;

@@ -1,7 +1,9 @@
 package dev.apus.server.cli;
 
+import dev.apus.models.EncoderCheckpoint;
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
+import dev.apus.scheduler.pooling.PoolingOptions;
 import dev.apus.server.auth.KeyStore;
 import dev.apus.server.auth.SecurityOptions;
 import dev.apus.server.http.HttpOptions;
@@ -43,6 +45,9 @@ final class ServeCommand implements Callable<Integer> {
 
     @Mixin
     private ApiArgs api = new ApiArgs();
+
+    @Mixin
+    private PoolingArgs pooling = new PoolingArgs();
 
     @Option(
             names = "--host",
@@ -150,12 +155,17 @@ final class ServeCommand implements Callable<Integer> {
         // What can be wrong with the command line is found before a model is fetched and loaded.
         HttpOptions http = UsageException.checked(this::httpOptions);
         EngineOptions options = UsageException.checked(engine::servingOptions);
+        PoolingOptions pools = UsageException.checked(pooling::options);
         checkAddress(http);
         Path path = model.resolve();
         LanguageModel loaded = model.open(
                 path,
                 p -> LanguageModel.open(
-                        p, engine::openBackend, options, servedModelName == null ? model.name() : servedModelName));
+                        p,
+                        EncoderCheckpoint.isAt(p) ? engine::openEncoderBackend : engine::openBackend,
+                        options,
+                        servedModelName == null ? model.name() : servedModelName,
+                        pools));
         HttpServer server;
         try {
             server = HttpServer.start(loaded.served(), http);
@@ -167,11 +177,13 @@ final class ServeCommand implements Callable<Integer> {
             loaded.close();
             throw e;
         }
-        WarmUp warmUp = WarmUp.start(loaded.served());
+        WarmUp warmUp = loaded.served().generates() ? WarmUp.start(loaded.served()) : null;
         CountDownLatch stopped = new CountDownLatch(1);
         Thread hook = Thread.ofPlatform().name("apus-shutdown").unstarted(() -> {
             LOG.info("stopping: running requests have {} s to finish", shutdownTimeout);
-            warmUp.close();
+            if (warmUp != null) {
+                warmUp.close();
+            }
             server.shutdown(Duration.ofSeconds(shutdownTimeout));
             loaded.close();
             LOG.info("stopped");
@@ -231,6 +243,12 @@ final class ServeCommand implements Callable<Integer> {
                 loaded.served().name(),
                 url,
                 sinceStart);
+        if (!loaded.served().generates()) {
+            LOG.info(
+                    "try: curl {}/v1/embeddings -H 'Content-Type: application/json' -d '{\"input\": [\"Hello\", \"world\"]}'",
+                    url);
+            return;
+        }
         LOG.info(
                 "try: curl -N {}/v1/chat/completions -H 'Content-Type: application/json' -d"
                         + " '{\"stream\": true, \"temperature\": 0, \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'",

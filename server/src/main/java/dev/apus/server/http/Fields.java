@@ -63,6 +63,15 @@ final class Fields {
         return node == null || node.isNull() ? null : node;
     }
 
+    /** The parameter's value. */
+    JsonNode required(String name) {
+        JsonNode node = node(name);
+        if (node == null) {
+            throw missing(name);
+        }
+        return node;
+    }
+
     boolean has(String name) {
         return node(name) != null;
     }

@@ -107,6 +107,10 @@ public final class HttpServer implements AutoCloseable {
         ResponseStore responses = new ResponseStore(ResponseStore.Limits.usual(), System::nanoTime);
         routes.addAll(new ResponsesRoutes(model, json, encoder, specs, chats, generator, responses).routes());
         routes.addAll(new MessagesRoutes(model, json, encoder, specs, chats, generator).routes());
+        PoolingInputs inputs = new PoolingInputs(model, encoder);
+        PoolingCall pooling = new PoolingCall(model, options, metrics);
+        routes.addAll(new PoolingRoutes(model, json, inputs, pooling).routes());
+        routes.addAll(new RankingRoutes(model, json, inputs, pooling).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api()).routes());
         List<Route> admin = new AdminRoutes(model, options, json, inFlight).routes();
         SecurityOptions.Address adminAddress = options.security().admin();

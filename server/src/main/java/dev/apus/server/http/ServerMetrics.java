@@ -5,6 +5,8 @@ import dev.apus.scheduler.EngineEvent.Timing;
 import dev.apus.scheduler.EngineStats;
 import dev.apus.scheduler.Request;
 import dev.apus.scheduler.ServedModel;
+import dev.apus.scheduler.pooling.Pooler;
+import dev.apus.scheduler.pooling.PoolingStats;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.FunctionCounter;
@@ -89,11 +91,32 @@ final class ServerMetrics implements AutoCloseable {
         rejections = registry.counter("vllm:admission_rejections", tags);
         bindEngine();
         bindAbsent();
+        bindPooler();
         new ClassLoaderMetrics().bindTo(registry);
         new JvmMemoryMetrics().bindTo(registry);
         new JvmThreadMetrics().bindTo(registry);
         new ProcessorMetrics().bindTo(registry);
         gc.bindTo(registry);
+    }
+
+    private void bindPooler() {
+        Pooler pooler = model.pooler();
+        if (pooler == null) {
+            return;
+        }
+        pooled("apus:pooling_sequences", pooler, PoolingStats::sequences);
+        pooled("apus:pooling_tokens", pooler, PoolingStats::tokens);
+        pooled("apus:pooling_batches", pooler, PoolingStats::batches);
+        pooled("apus:pooling_failures", pooler, PoolingStats::failures);
+        Gauge.builder("apus:pooling_waiting", pooler, p -> p.stats().waiting())
+                .tags(tags)
+                .register(registry);
+    }
+
+    private void pooled(String name, Pooler pooler, ToDoubleFunction<PoolingStats> value) {
+        FunctionCounter.builder(name, pooler, p -> value.applyAsDouble(p.stats()))
+                .tags(tags)
+                .register(registry);
     }
 
     private void bindEngine() {

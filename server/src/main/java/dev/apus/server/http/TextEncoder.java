@@ -50,11 +50,16 @@ final class TextEncoder implements AutoCloseable {
      * @throws ApiException if no tokenisation of it fits
      */
     int[] prompt(Exchange exchange, String param, String text, boolean addSpecialTokens) {
+        return prompt(exchange, param, text, addSpecialTokens, true);
+    }
+
+    /** The same; {@code parseSpecialTokens} as {@link Tokenizer#encode}'s. */
+    int[] prompt(Exchange exchange, String param, String text, boolean addSpecialTokens, boolean parseSpecialTokens) {
         // A token without a text stands for a byte at least.
         if (text.length() > maxModelLength) {
             check(param, text, (long) maxModelLength * longestToken());
         }
-        return encode(exchange, text, addSpecialTokens);
+        return encode(exchange, text, addSpecialTokens, parseSpecialTokens);
     }
 
     /**
@@ -63,10 +68,15 @@ final class TextEncoder implements AutoCloseable {
      * @throws ApiException if it is far longer than what fits the context
      */
     int[] any(Exchange exchange, String param, String text, boolean addSpecialTokens) {
+        return any(exchange, param, text, addSpecialTokens, true);
+    }
+
+    /** The same; {@code parseSpecialTokens} as {@link Tokenizer#encode}'s. */
+    int[] any(Exchange exchange, String param, String text, boolean addSpecialTokens, boolean parseSpecialTokens) {
         if (text.length() > LEAST_LONG / 3) {
             check(param, text, Math.max(LEAST_LONG, (long) HEADROOM * maxModelLength * longestToken()));
         }
-        return encode(exchange, text, addSpecialTokens);
+        return encode(exchange, text, addSpecialTokens, parseSpecialTokens);
     }
 
     private void check(String param, String text, long most) {
@@ -84,16 +94,16 @@ final class TextEncoder implements AutoCloseable {
         }
     }
 
-    private int[] encode(Exchange exchange, String text, boolean addSpecialTokens) {
+    private int[] encode(Exchange exchange, String text, boolean addSpecialTokens, boolean parseSpecialTokens) {
         if (text.length() <= SHORT) {
-            return tokenizer.encode(text, addSpecialTokens, true);
+            return tokenizer.encode(text, addSpecialTokens, parseSpecialTokens);
         }
         try {
             Future<int[]> ids = threads.submit(() -> {
                 if (exchange.isOver()) {
                     throw ApiException.unavailable("the client has gone");
                 }
-                return tokenizer.encode(text, addSpecialTokens, true);
+                return tokenizer.encode(text, addSpecialTokens, parseSpecialTokens);
             });
             return ids.get();
         } catch (InterruptedException | RejectedExecutionException e) {

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.apus.scheduler.pooling;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,148 @@
+package dev.apus.server.http;
+
+import dev.apus.models.EncoderConfig;
+import dev.apus.models.tokenizer.SequenceTemplate;
+import dev.apus.scheduler.GenerationException;
+import dev.apus.scheduler.QueueFullException;
+import dev.apus.scheduler.ServedModel;
+import dev.apus.scheduler.Tenant;
+import dev.apus.scheduler.pooling.Pooler;
+import dev.apus.scheduler.pooling.PoolingInfo;
+import dev.apus.scheduler.pooling.PoolingRequest;
+import dev.apus.scheduler.pooling.PoolingTask;
+import dev.apus.server.auth.QuotaException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** Has a request's sequences pooled and waits, on the request's virtual thread, for what comes of them. Thread-safe. */
+final class PoolingCall {
+    private final ServedModel model;
+    private final HttpOptions options;
+    private final ServerMetrics metrics;
+
+    PoolingCall(ServedModel model, HttpOptions options, ServerMetrics metrics) {
+        this.model = model;
+        this.options = options;
+        this.metrics = metrics;
+    }
+
+    static long tokens(List<SequenceTemplate.Sequence> sequences) {
+        return sequences.stream().mapToLong(sequence -> sequence.ids().length).sum();
+    }
+
+    private Pooler pooler() {
+        Pooler pooler = model.pooler();
+        if (pooler == null) {
+            throw new ApiException(
+                    400,
+                    "the model '" + model.name() + "' is served for text generation alone: serve it on the cpu backend"
+                            + " and without --runner generate, or serve an embedding model",
+                    "model",
+                    "unsupported_model",
+                    0);
+        }
+        return pooler;
+    }
+
+    /** @throws ApiException if the model does not pool */
+    PoolingInfo info() {
+        return pooler().info();
+    }
+
+    /** @throws ApiException if the model has no classifier */
+    EncoderConfig.Head head() {
+        EncoderConfig.Head head = info().head();
+        if (head == null) {
+            throw new ApiException(
+                    400,
+                    "the model '" + model.name()
+                            + "' has no classifier: it makes embeddings; ask /v1/embeddings, or serve"
+                            + " a model whose class ends in ForSequenceClassification",
+                    "model",
+                    "unsupported_model",
+                    0);
+        }
+        return head;
+    }
+
+    /**
+     * The rows of each sequence.
+     *
+     * @throws ApiException if the queue is full, the tenant's quota spent, the model fails, it takes too long or the client goes
+     */
+    List<float[][]> run(Exchange exchange, List<SequenceTemplate.Sequence> sequences, PoolingTask task) {
+        Tenant tenant = Access.tenantOf(exchange);
+        List<PoolingRequest> requests = new ArrayList<>(sequences.size());
+        for (SequenceTemplate.Sequence sequence : sequences) {
+            requests.add(new PoolingRequest(sequence.ids(), sequence.types(), task, tenant));
+        }
+        long tokens = tokens(sequences);
+        try {
+            exchange.admission().takePrompt(tokens);
+        } catch (QuotaException e) {
+            throw Access.rateLimited(e);
+        }
+        List<CompletableFuture<float[][]>> results;
+        try {
+            results = pooler().submit(requests);
+        } catch (QueueFullException e) {
+            metrics.rejected();
+            exchange.admission().giveBack(tokens);
+            throw new ApiException(
+                    429, "the server is busy: " + e.getMessage(), null, "queue_full", e.retryAfterSeconds());
+        } catch (IllegalArgumentException e) {
+            exchange.admission().giveBack(tokens);
+            throw ApiException.badRequest(String.valueOf(e.getMessage()));
+        } catch (IllegalStateException e) {
+            exchange.admission().giveBack(tokens);
+            throw ApiException.unavailable(String.valueOf(e.getMessage()));
+        }
+        Runnable drop = () -> results.forEach(result -> result.cancel(false));
+        exchange.onAbort(drop);
+        exchange.onEnd(drop);
+        return await(exchange, results, drop);
+    }
+
+    private List<float[][]> await(Exchange exchange, List<CompletableFuture<float[][]>> results, Runnable drop) {
+        long limit = options.requestTimeout().toNanos();
+        long deadline = exchange.arrivalNanos() + limit;
+        List<float[][]> rows = new ArrayList<>(results.size());
+        try {
+            for (CompletableFuture<float[][]> result : results) {
+                rows.add(
+                        limit == 0
+                                ? result.get()
+                                : result.get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS));
+            }
+            return rows;
+        } catch (TimeoutException e) {
+            drop.run();
+            throw new ApiException(
+                    504,
+                    "the request was not done within "
+                            + options.requestTimeout().toSeconds() + " s",
+                    null,
+                    "request_timeout",
+                    0);
+        } catch (CancellationException e) {
+            throw ApiException.unavailable("the request was ended before it was done");
+        } catch (InterruptedException e) {
+            drop.run();
+            throw ApiException.unavailable("the server is closed");
+        } catch (ExecutionException e) {
+            drop.run();
+            throw failure(e);
+        }
+    }
+
+    private static ApiException failure(ExecutionException e) {
+        return e.getCause() instanceof GenerationException cause && cause.retryable()
+                ? ApiException.unavailable(String.valueOf(cause.getMessage()))
+                : new ApiException(500, String.valueOf(e.getCause()), null, "engine_error", 0);
+    }
+}
