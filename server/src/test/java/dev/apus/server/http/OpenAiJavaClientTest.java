@@ -132,7 +132,8 @@ class OpenAiJavaClientTest {
     private String streamed(CompletionCreateParams params) {
         StringBuilder text = new StringBuilder();
         // Its check asks for a finish_reason in every chunk; only the last has one, with OpenAI's servers, too.
-        RequestOptions unchecked = RequestOptions.builder().responseValidation(false).build();
+        RequestOptions unchecked =
+                RequestOptions.builder().responseValidation(false).build();
         try (StreamResponse<Completion> stream = client.completions().createStreaming(params, unchecked)) {
             stream.stream().flatMap(chunk -> chunk.choices().stream()).forEach(choice -> text.append(choice.text()));
         }
