@@ -19,6 +19,7 @@ public final class EngineOptionsBuilder {
     private double gpuMemoryUtilization = 0.9;
     private boolean enforceEager = false;
     private EngineOptions.LoadFormat loadFormat = EngineOptions.LoadFormat.AUTO;
+    private double kvCacheMetricsSample = 0;
     private boolean serving = false;
 
     EngineOptionsBuilder() {}
@@ -38,6 +39,7 @@ public final class EngineOptionsBuilder {
         gpuMemoryUtilization = from.gpuMemoryUtilization();
         enforceEager = from.enforceEager();
         loadFormat = from.loadFormat();
+        kvCacheMetricsSample = from.kvCacheMetricsSample();
         serving = from.serving();
     }
 
@@ -111,6 +113,11 @@ public final class EngineOptionsBuilder {
         return this;
     }
 
+    public EngineOptionsBuilder kvCacheMetricsSample(double value) {
+        kvCacheMetricsSample = value;
+        return this;
+    }
+
     public EngineOptionsBuilder serving(boolean value) {
         serving = value;
         return this;
@@ -133,6 +140,7 @@ public final class EngineOptionsBuilder {
                 gpuMemoryUtilization,
                 enforceEager,
                 loadFormat,
+                kvCacheMetricsSample,
                 serving);
     }
 }

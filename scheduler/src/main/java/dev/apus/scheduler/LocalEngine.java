@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -248,6 +249,16 @@ public final class LocalEngine implements Engine, Turns {
     @Override
     public List<TenantStats> tenants() {
         return loop.tenantStats();
+    }
+
+    @Override
+    public Map<String, String> cacheConfig() {
+        return options.cacheConfig();
+    }
+
+    @Override
+    public @Nullable KvBlockAges kvBlockAges() {
+        return loop.kvBlockAges();
     }
 
     @Override

@@ -28,7 +28,7 @@ final class Dispatcher {
 
     private final HttpOptions options;
     private final List<Route> routes;
-    private final ServerMetrics metrics;
+    private final RequestReports reports;
     private final InFlight inFlight;
     private final ExecutorService workers;
     private final MemoryBudget memory;
@@ -42,13 +42,13 @@ final class Dispatcher {
             MemoryBudget memory,
             List<Route> routes,
             Access access,
-            ServerMetrics metrics,
+            RequestReports reports,
             InFlight inFlight,
             ExecutorService workers) {
         this.options = options;
         this.routes = List.copyOf(routes);
         this.access = access;
-        this.metrics = metrics;
+        this.reports = reports;
         this.inFlight = inFlight;
         this.workers = workers;
         hosts = new AllowedHosts(bound, options.allowedHosts());
@@ -63,8 +63,9 @@ final class Dispatcher {
         return routes;
     }
 
-    ServerMetrics metrics() {
-        return metrics;
+    /** Hears of the ends of requests. */
+    RequestReports reports() {
+        return reports;
     }
 
     boolean isDraining() {

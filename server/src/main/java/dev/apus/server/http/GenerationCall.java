@@ -30,6 +30,7 @@ final class GenerationCall {
     private final Renderer renderer;
     private final Engine engine;
     private final ServerMetrics metrics;
+    private final TenantMetrics.Usage usage;
     private final ExecutorService workers;
     private final int maxPendingBytes;
     private final List<Choice> choices = new ArrayList<>();
@@ -48,6 +49,7 @@ final class GenerationCall {
             Renderer renderer,
             Engine engine,
             ServerMetrics metrics,
+            TenantMetrics.Usage usage,
             ExecutorService workers,
             int maxPendingBytes) {
         this.exchange = exchange;
@@ -55,6 +57,7 @@ final class GenerationCall {
         this.renderer = renderer;
         this.engine = engine;
         this.metrics = metrics;
+        this.usage = usage;
         this.workers = workers;
         this.maxPendingBytes = maxPendingBytes;
     }
@@ -80,6 +83,8 @@ final class GenerationCall {
             failLater(Access.rateLimited(e));
             return;
         }
+        Request first = choices.getFirst().request();
+        exchange.record().begin(first.tenant().name(), first.params(), choices.size(), spec.sequences());
         try {
             List<Engine.Job> jobs = new ArrayList<>(choices.size());
             for (Choice choice : choices) {
@@ -94,13 +99,16 @@ final class GenerationCall {
             }
         } catch (QueueFullException e) {
             metrics.rejected();
+            exchange.record().refused();
             exchange.admission().giveBack(promptTokens);
             failLater(new ApiException(
                     429, "the server is busy: " + e.getMessage(), null, "queue_full", e.retryAfterSeconds()));
         } catch (IllegalArgumentException e) {
+            exchange.record().refused();
             exchange.admission().giveBack(promptTokens);
             failLater(ApiException.badRequest(String.valueOf(e.getMessage())));
         } catch (IllegalStateException e) {
+            exchange.record().refused();
             exchange.admission().giveBack(promptTokens);
             failLater(ApiException.unavailable(String.valueOf(e.getMessage())));
         }
@@ -151,6 +159,8 @@ final class GenerationCall {
                     renderer.running();
                 }
                 exchange.admission().takeGenerated(tokens.ids().length);
+                exchange.record().tokens();
+                usage.generated(tokens.ids().length);
                 metrics.tokens(choice.request(), choice.sinceLastTokens(System.nanoTime()));
                 if (choice.add(tokens)) {
                     engine.abort(choice.request().id());
@@ -160,13 +170,21 @@ final class GenerationCall {
             case Finished finished -> {
                 choice.add(finished);
                 endedChoices++;
-                metrics.finished(choice.request(), finished, choice.finishReason(), spec.n());
+                String told = choice.finishReason();
+                String reason = told == null ? "abort" : told;
+                RequestRecord record = exchange.record();
+                metrics.finished(choice.request(), finished, reason, spec.n(), record.submittedNanos());
                 tellPromptDone(choice);
+                if (choice.index() % spec.sequences() == 0) {
+                    usage.prompt(finished.promptTokens(), finished.cachedTokens());
+                }
+                record.finished(choice.index(), finished, reason);
             }
             case Failed failed -> {
                 choice.add(failed);
                 endedChoices++;
                 metrics.failed();
+                exchange.record().failed(choice.index());
                 if (choice.failure() != null) {
                     fail(toError(failed));
                 }

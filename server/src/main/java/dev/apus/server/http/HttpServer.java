@@ -117,9 +117,10 @@ public final class HttpServer implements AutoCloseable {
         if (adminAddress == null) {
             routes.addAll(admin);
         }
+        RequestReports reports = new RequestReports(metrics);
         MemoryBudget memory = new MemoryBudget(options.maxBufferedBytes());
         Access access = access(model, options.host());
-        dispatcher = new Dispatcher(options, options.host(), memory, routes, access, metrics, inFlight, workers);
+        dispatcher = new Dispatcher(options, options.host(), memory, routes, access, reports, inFlight, workers);
         FrontEnd front = new FrontEnd(model, dispatcher, generation, chats, encoder);
         Protocols protocols = new Protocols(dispatcher, grpc.streams(front, options, workers), tls, workers);
         Connections ordinary = new Connections(protocols, options.maxConnections());
@@ -129,7 +130,7 @@ public final class HttpServer implements AutoCloseable {
             routes.stream().filter(Route::watches).forEach(all::add);
             String host = adminAddress.host();
             Dispatcher orders =
-                    new Dispatcher(options, host, memory, all, access(model, host), metrics, inFlight, workers);
+                    new Dispatcher(options, host, memory, all, access(model, host), reports, inFlight, workers);
             Connections few = new Connections(new Protocols(orders, null, tls, workers), WATCHERS);
             administering = bind(epoll, host, adminAddress.port(), few, first);
         } else {
