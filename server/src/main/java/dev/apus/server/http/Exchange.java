@@ -49,6 +49,7 @@ final class Exchange {
     private final RequestRecord record = new RequestRecord();
     private boolean background;
     private boolean over;
+    private long overNanos;
     private String route = "none";
     private Principal principal = NOBODY;
     private Admission admission = Admission.UNLIMITED;
@@ -123,6 +124,11 @@ final class Exchange {
 
     long arrivalNanos() {
         return arrivalNanos;
+    }
+
+    /** Nanoseconds from its head to the end of its answer, or until now. */
+    long tookNanos() {
+        return (over ? overNanos : System.nanoTime()) - arrivalNanos;
     }
 
     byte[] body() {
@@ -381,6 +387,7 @@ final class Exchange {
             return;
         }
         over = true;
+        overNanos = System.nanoTime();
         watch.answered(this);
         record.answered(() -> watch.settled(this));
     }

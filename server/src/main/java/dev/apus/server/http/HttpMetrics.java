@@ -32,7 +32,7 @@ final class HttpMetrics {
         Tags both = handler.and("method", METHODS.contains(method) ? method : "other");
         registry.counter("http_requests", both.and("status", Statuses.family(exchange.status())))
                 .increment();
-        long nanos = System.nanoTime() - exchange.arrivalNanos();
+        long nanos = exchange.tookNanos();
         all.record(nanos, TimeUnit.NANOSECONDS);
         timer("http_request_duration_seconds", both, COARSE).record(nanos, TimeUnit.NANOSECONDS);
         registry.summary("http_request_size_bytes", handler).record((double) exchange.receivedBytes());

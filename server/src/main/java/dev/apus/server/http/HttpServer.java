@@ -70,6 +70,7 @@ public final class HttpServer implements AutoCloseable {
     private final ExecutorService workers;
     private final TextEncoder encoder;
     private final ServerMetrics metrics;
+    private final RequestReports reports;
     private final @Nullable TlsCertificates tls;
     private final KeyStore keys;
     private final InFlight inFlight = new InFlight();
@@ -93,6 +94,7 @@ public final class HttpServer implements AutoCloseable {
                 Thread.ofVirtual().name("apus-http-worker-", 0).factory());
         encoder = new TextEncoder(model.tokenizer(), model.maxModelLength());
         metrics = new ServerMetrics(model);
+        reports = new RequestReports(metrics, options.watch());
         Map<EventExecutor, EventPump> pumps = new HashMap<>();
         for (EventExecutor loop : loops) {
             pumps.put(loop, new EventPump(loop));
@@ -117,7 +119,6 @@ public final class HttpServer implements AutoCloseable {
         if (adminAddress == null) {
             routes.addAll(admin);
         }
-        RequestReports reports = new RequestReports(metrics);
         MemoryBudget memory = new MemoryBudget(options.maxBufferedBytes());
         Access access = access(model, options.host());
         dispatcher = new Dispatcher(options, options.host(), memory, routes, access, reports, inFlight, workers);
@@ -259,6 +260,7 @@ public final class HttpServer implements AutoCloseable {
                 .awaitUninterruptibly();
         workers.shutdownNow();
         encoder.close();
+        reports.close();
         metrics.close();
         keys.close();
         if (tls != null) {
@@ -292,6 +294,7 @@ public final class HttpServer implements AutoCloseable {
             loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
             workers.shutdownNow();
             encoder.close();
+            reports.close();
             metrics.close();
             keys.close();
             throw ListenAddress.failure(host, port, bound.cause());

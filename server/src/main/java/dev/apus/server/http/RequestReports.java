@@ -1,11 +1,20 @@
 package dev.apus.server.http;
 
-/** Tells of requests to those who watch the server: as metrics. Thread-safe. */
-final class RequestReports implements RequestWatch {
-    private final ServerMetrics metrics;
+import org.jspecify.annotations.Nullable;
 
-    RequestReports(ServerMetrics metrics) {
+/** Tells of requests to those who watch the server: as metrics and in the access log. Thread-safe. */
+final class RequestReports implements RequestWatch, AutoCloseable {
+    private final ServerMetrics metrics;
+    private final @Nullable AccessLog log;
+
+    RequestReports(ServerMetrics metrics, WatchOptions options) {
         this.metrics = metrics;
+        log = options.accessLog() == AccessLogFormat.OFF
+                ? null
+                : new AccessLog(
+                        options.accessLog(),
+                        options.accessLogTo(),
+                        metrics.counter("apus:access_log_dropped")::increment);
     }
 
     @Override
@@ -18,6 +27,9 @@ final class RequestReports implements RequestWatch {
     @Override
     public void settled(Exchange exchange) {
         countForTenant(exchange);
+        if (log != null) {
+            log.request(exchange);
+        }
     }
 
     private void countForTenant(Exchange exchange) {
@@ -50,12 +62,24 @@ final class RequestReports implements RequestWatch {
     void callEnded(CallEnd call) {
         metrics.grpc().ended(call);
         CallSession session = call.session();
-        if (session != null) {
-            session.whenSettled(() -> callSettled(call));
-        } else {
+        if (session == null) {
             callSettled(call);
+        } else {
+            session.whenSettled(() -> callSettled(call));
         }
     }
 
-    private void callSettled(CallEnd call) {}
+    private void callSettled(CallEnd call) {
+        if (log != null) {
+            log.call(call);
+        }
+    }
+
+    /** What is told is written, and nothing more is told. */
+    @Override
+    public void close() {
+        if (log != null) {
+            log.close();
+        }
+    }
 }
