@@ -67,7 +67,6 @@ final class ServerMetrics implements AutoCloseable {
     private final DistributionSummary mostGenerated;
     private final DistributionSummary prefillComputed;
     private final Timer httpSeconds;
-    private final Counter rejections;
 
     ServerMetrics(ServedModel model) {
         this.model = model;
@@ -88,7 +87,9 @@ final class ServerMetrics implements AutoCloseable {
         mostGenerated = histogram("vllm:request_max_num_generation_tokens", counts);
         prefillComputed = histogram("vllm:request_prefill_kv_computed_tokens", counts);
         httpSeconds = timer("http_request_duration_highr_seconds", Tags.empty(), HTTP_TIME_FINE);
-        rejections = registry.counter("vllm:admission_rejections", tags);
+        for (Refusal reason : Refusal.values()) {
+            rejections(reason);
+        }
         bindEngine();
         bindAbsent();
         bindPooler();
@@ -151,9 +152,13 @@ final class ServerMetrics implements AutoCloseable {
         counter("vllm:mm_cache_hits", stats -> 0);
     }
 
-    /** A request was refused because the queue is full. */
-    void rejected() {
-        rejections.increment();
+    /** A request was not let into the engine. */
+    void rejected(Refusal reason) {
+        rejections(reason).increment();
+    }
+
+    private Counter rejections(Refusal reason) {
+        return registry.counter("vllm:admission_rejections", tags.and("reason", reason.word()));
     }
 
     /** All choices of a prompt have ended, the longest after so many tokens. */
