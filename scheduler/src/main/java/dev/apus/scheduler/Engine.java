@@ -27,6 +27,7 @@ public interface Engine extends AutoCloseable {
      * the events of all others. A consumer that throws has its request aborted.
      *
      * @throws QueueFullException if the waiting queue has no room for all
+     * @throws DeadlineException if the first would be served past its deadline
      * @throws IllegalArgumentException if one can never run here (too long, unknown token ids, an id in flight), or so many at once
      * @throws IllegalStateException if the engine is draining or closed
      */

@@ -50,6 +50,7 @@ final class EngineLoop {
     private final Tenants tenants;
     private final Scheduler scheduler;
     private final Counters counters;
+    private final AdmissionControl admissions;
     private final Outbox outbox;
     private final Consumer<Submission> onEnd;
     private final LongSupplier clock;
@@ -63,10 +64,13 @@ final class EngineLoop {
     private int inFlight;
     /** Live sequences with a time limit. */
     private int limited;
+    /** When the last step was read, or the first one after an idle time was begun; 0 if that is to come. */
+    private long lastRead;
 
     /**
      * Makes one with nothing to do.
      *
+     * @param admissions told of what runs
      * @param onEnd told of each submission that has ended, before its last event is delivered
      * @param clock {@link System#nanoTime}, or a test's
      */
@@ -76,12 +80,14 @@ final class EngineLoop {
             int blockCount,
             int maxModelLength,
             Counters counters,
+            AdmissionControl admissions,
             Outbox outbox,
             Consumer<Submission> onEnd,
             LongSupplier clock) {
         this.runner = runner;
         this.maxModelLength = maxModelLength;
         this.counters = counters;
+        this.admissions = admissions;
         this.outbox = outbox;
         this.onEnd = onEnd;
         this.clock = clock;
@@ -93,7 +99,7 @@ final class EngineLoop {
                 blockAges == null ? null : new BlockAges(blockCount, options.kvCacheMetricsSample(), clock, blockAges));
         hasher = BlockHasher.withRandomKey(EngineOptions.BLOCK_SIZE);
         tenants = new Tenants(sequences, ALLOWED_STEPS * (double) options.maxNumBatchedTokens());
-        scheduler = new Scheduler(sequences, tenants, blocks, options, counters, clock);
+        scheduler = new Scheduler(sequences, tenants, blocks, options, counters, admissions, clock);
         stepRows = new int[options.maxNumSeqs()];
         int depth = runner.stepsInFlight();
         if (depth < 1 || depth > MOST_STEPS_IN_FLIGHT) {
@@ -109,6 +115,9 @@ final class EngineLoop {
     }
 
     void add(Submission submission) {
+        if (isIdle()) {
+            lastRead = 0;
+        }
         Request request = submission.request;
         int row = sequences.add(submission, tenants.of(request.tenant()), chain(request, request.prompt().length));
         rows.put(request.id(), row);
@@ -147,6 +156,9 @@ final class EngineLoop {
      * @throws StepFault if the device failed; {@link #loseDevice} must follow
      */
     void step() {
+        if (lastRead == 0) {
+            lastRead = clock.getAsLong();
+        }
         if (limited > 0) {
             endLate(clock.getAsLong());
         }
@@ -156,6 +168,7 @@ final class EngineLoop {
         for (int i = 0; i < count; i++) {
             stepRows[i] = scheduler.step(i);
             tokens += sequences.scheduled[stepRows[i]];
+            countPrompt(stepRows[i]);
         }
         if (count > 0) {
             run(0, count);
@@ -169,6 +182,14 @@ final class EngineLoop {
         }
         if (inFlight > 0 && (count == 0 || inFlight == steps.length)) {
             awaitOldest();
+        }
+    }
+
+    private void countPrompt(int row) {
+        int computed = sequences.computed[row];
+        int end = Math.min(computed + sequences.scheduled[row], sequences.promptLength[row]);
+        if (end > computed) {
+            admissions.computed(sequences.submission(row), end - computed);
         }
     }
 
@@ -300,6 +321,9 @@ final class EngineLoop {
 
     private void readOldest() {
         EngineStep step = steps[oldest];
+        long now = clock.getAsLong();
+        admissions.rates().step(step.batch.tokens(), now - lastRead);
+        lastRead = now;
         // Still in flight while it is read: none of its rows is launched again before.
         for (int i = 0; i < step.count(); i++) {
             if (step.isCurrent(i)) {
@@ -443,6 +467,9 @@ final class EngineLoop {
                         sequences.firstToken[row],
                         clock.getAsLong(),
                         sequences.preemptions[row]));
+        if (reason != FinishReason.ABORT) {
+            admissions.rates().ended(sequences.generated(row));
+        }
         release(row);
         onEnd.accept(submission);
         outbox.post(submission.listener, event);
@@ -454,6 +481,7 @@ final class EngineLoop {
 
     private void fail(int row, String message, boolean retryable, FailureKind kind) {
         Submission submission = sequences.submission(row);
+        admissions.failed(submission, kind, clock.getAsLong());
         release(row);
         onEnd.accept(submission);
         outbox.post(submission.listener, new EngineEvent.Failed(submission.request.id(), message, retryable, kind));

@@ -16,6 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param maxNumBatchedTokens most tokens in one step: longer prompts are computed in chunks; 0 means the backend's usual number
  * @param longPrefillTokenThreshold most tokens of one prompt in one step; 0 means the whole budget
  * @param maxWaiting most requests in flight beyond {@code maxNumSeqs}; more are refused with {@link QueueFullException}
+ * @param maxNumQueuedReqs most requests in flight, running ones included; 0 means that {@code maxWaiting} alone counts
+ * @param maxNumQueuedTokens most prompt tokens that are to be computed; a request that finds none is taken whatever its length; 0 means no limit
  * @param enablePrefixCaching share full blocks between requests
  * @param kvCacheMemoryBytes size of the KV cache; 0 means a share of the free memory, or all that is left of a device's own memory
  * @param numKvBlocks blocks of the KV cache, overriding the bytes; 0 means as many as fit
@@ -36,6 +38,8 @@ public record EngineOptions(
         int maxNumBatchedTokens,
         int longPrefillTokenThreshold,
         int maxWaiting,
+        int maxNumQueuedReqs,
+        long maxNumQueuedTokens,
         boolean enablePrefixCaching,
         long kvCacheMemoryBytes,
         int numKvBlocks,
@@ -105,6 +109,8 @@ public record EngineOptions(
                 longPrefillTokenThreshold,
                 "0 (none) or more");
         require(maxWaiting >= 1, "max_waiting", maxWaiting, "1 or more");
+        require(maxNumQueuedReqs >= 0, "max_num_queued_reqs", maxNumQueuedReqs, "0 (no limit of its own) or more");
+        require(maxNumQueuedTokens >= 0, "max_num_queued_tokens", maxNumQueuedTokens, "0 (no limit) or more");
         require(kvCacheMemoryBytes >= 0, "kv_cache_memory_bytes", kvCacheMemoryBytes, "0 (automatic) or more");
         require(numKvBlocks >= 0, "num_kv_blocks", numKvBlocks, "0 (automatic) or more");
         require(

@@ -10,6 +10,8 @@ public final class EngineOptionsBuilder {
     private int maxNumBatchedTokens = 0;
     private int longPrefillTokenThreshold = 0;
     private int maxWaiting = 1024;
+    private int maxNumQueuedReqs = 0;
+    private long maxNumQueuedTokens = 0;
     private boolean enablePrefixCaching = true;
     private long kvCacheMemoryBytes = 0;
     private int numKvBlocks = 0;
@@ -30,6 +32,8 @@ public final class EngineOptionsBuilder {
         maxNumBatchedTokens = from.maxNumBatchedTokens();
         longPrefillTokenThreshold = from.longPrefillTokenThreshold();
         maxWaiting = from.maxWaiting();
+        maxNumQueuedReqs = from.maxNumQueuedReqs();
+        maxNumQueuedTokens = from.maxNumQueuedTokens();
         enablePrefixCaching = from.enablePrefixCaching();
         kvCacheMemoryBytes = from.kvCacheMemoryBytes();
         numKvBlocks = from.numKvBlocks();
@@ -65,6 +69,16 @@ public final class EngineOptionsBuilder {
 
     public EngineOptionsBuilder maxWaiting(int value) {
         maxWaiting = value;
+        return this;
+    }
+
+    public EngineOptionsBuilder maxNumQueuedReqs(int value) {
+        maxNumQueuedReqs = value;
+        return this;
+    }
+
+    public EngineOptionsBuilder maxNumQueuedTokens(long value) {
+        maxNumQueuedTokens = value;
         return this;
     }
 
@@ -131,6 +145,8 @@ public final class EngineOptionsBuilder {
                 maxNumBatchedTokens,
                 longPrefillTokenThreshold,
                 maxWaiting,
+                maxNumQueuedReqs,
+                maxNumQueuedTokens,
                 enablePrefixCaching,
                 kvCacheMemoryBytes,
                 numKvBlocks,

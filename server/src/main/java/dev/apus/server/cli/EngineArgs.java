@@ -61,6 +61,21 @@ final class EngineArgs {
     private int maxWaiting;
 
     @Option(
+            names = "--max-num-queued-reqs",
+            paramLabel = "N",
+            defaultValue = "0",
+            description =
+                    "Most requests that wait or run; more are answered 429. Default: --max-num-seqs plus --max-waiting")
+    private int maxNumQueuedReqs;
+
+    @Option(
+            names = "--max-num-queued-tokens",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Most prompt tokens that are to be computed; more are answered 429. Default: no limit")
+    private long maxNumQueuedTokens;
+
+    @Option(
             names = "--enable-prefix-caching",
             negatable = true,
             defaultValue = "true",
@@ -188,6 +203,8 @@ final class EngineArgs {
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .longPrefillTokenThreshold(longPrefillTokenThreshold)
                 .maxWaiting(maxWaiting)
+                .maxNumQueuedReqs(maxNumQueuedReqs)
+                .maxNumQueuedTokens(maxNumQueuedTokens)
                 .enablePrefixCaching(prefixCaching)
                 .kvCacheMemoryBytes(kvCacheMemoryBytes)
                 .numKvBlocks(numBlocks)

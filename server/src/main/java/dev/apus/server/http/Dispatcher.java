@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import dev.apus.models.chat.ChatTemplateException;
 import dev.apus.server.auth.Admission;
+import dev.apus.server.auth.QuotaException;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
@@ -243,7 +244,12 @@ final class Dispatcher {
         if (!route.generates()) {
             return;
         }
-        Admission admission = access.admit(exchange);
+        Admission admission;
+        try {
+            admission = access.admit(exchange);
+        } catch (QuotaException e) {
+            throw Refusal.told(e, metrics);
+        }
         if (!inFlight.enter(exchange)) {
             admission.leave();
             throw ApiException.unavailable(

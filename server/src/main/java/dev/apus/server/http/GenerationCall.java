@@ -5,7 +5,6 @@ import dev.apus.scheduler.Engine;
 import dev.apus.scheduler.EngineEvent;
 import dev.apus.scheduler.EngineEvent.Failed;
 import dev.apus.scheduler.EngineEvent.Finished;
-import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Request;
 import dev.apus.server.auth.QuotaException;
 import java.util.ArrayList;
@@ -80,7 +79,7 @@ final class GenerationCall {
         try {
             exchange.admission().takePrompt(promptTokens);
         } catch (QuotaException e) {
-            failLater(Access.rateLimited(e));
+            failLater(Refusal.told(e, metrics));
             return;
         }
         Request first = choices.getFirst().request();
@@ -97,20 +96,11 @@ final class GenerationCall {
             } else if (spec.stream()) {
                 openLater();
             }
-        } catch (QueueFullException e) {
-            metrics.rejected();
+        } catch (RuntimeException e) {
+            // Nothing of it was queued, so nothing of it counts.
             exchange.record().refused();
             exchange.admission().giveBack(promptTokens);
-            failLater(new ApiException(
-                    429, "the server is busy: " + e.getMessage(), null, "queue_full", e.retryAfterSeconds()));
-        } catch (IllegalArgumentException e) {
-            exchange.record().refused();
-            exchange.admission().giveBack(promptTokens);
-            failLater(ApiException.badRequest(String.valueOf(e.getMessage())));
-        } catch (IllegalStateException e) {
-            exchange.record().refused();
-            exchange.admission().giveBack(promptTokens);
-            failLater(ApiException.unavailable(String.valueOf(e.getMessage())));
+            failLater(Refusal.told(e, metrics));
         }
     }
 

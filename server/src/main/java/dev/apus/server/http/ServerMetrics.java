@@ -63,7 +63,6 @@ final class ServerMetrics implements AutoCloseable {
     private final HttpMetrics http;
     private final GrpcMetrics grpc;
     private final ProcessMetrics process;
-    private final Counter rejections;
 
     ServerMetrics(ServedModel model) {
         this.model = model;
@@ -83,7 +82,9 @@ final class ServerMetrics implements AutoCloseable {
         choices = histogram("vllm:request_params_n", CHOICES);
         mostGenerated = histogram("vllm:request_max_num_generation_tokens", counts);
         prefillComputed = histogram("vllm:request_prefill_kv_computed_tokens", counts);
-        rejections = registry.counter("vllm:admission_rejections", tags);
+        for (Refusal reason : Refusal.values()) {
+            rejections(reason);
+        }
         bindEngine();
         bindAbsent();
         bindPooler();
@@ -145,9 +146,13 @@ final class ServerMetrics implements AutoCloseable {
         counter("vllm:mm_cache_hits", stats -> 0);
     }
 
-    /** A request was refused because the queue is full. */
-    void rejected() {
-        rejections.increment();
+    /** A request was not let into the engine. */
+    void rejected(Refusal reason) {
+        rejections(reason).increment();
+    }
+
+    private Counter rejections(Refusal reason) {
+        return registry.counter("vllm:admission_rejections", tags.and("reason", reason.word()));
     }
 
     /** All choices of a prompt have ended, the longest after so many tokens. */

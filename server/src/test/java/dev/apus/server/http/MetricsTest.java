@@ -67,8 +67,7 @@ class MetricsTest {
         "vllm:prompt_tokens_total, counter, 20",
         "vllm:prompt_tokens_cached_total, counter, 5",
         "vllm:generation_tokens_total, counter, 30",
-        "vllm:corrupted_requests_total, counter, 0",
-        "vllm:admission_rejections_total, counter, 1"
+        "vllm:corrupted_requests_total, counter, 0"
     })
     void hasTheEnginesGaugesAndCounters(String name, String type, double value) {
         assertThat(types).containsEntry(name, type);
@@ -87,6 +86,10 @@ class MetricsTest {
         "vllm:prompt_tokens_by_source_total, counter, source, local_compute, 15",
         "vllm:prompt_tokens_by_source_total, counter, source, local_cache_hit, 5",
         "vllm:prompt_tokens_by_source_total, counter, source, external_kv_transfer, 0",
+        "vllm:admission_rejections_total, counter, reason, queue_full, 1",
+        "vllm:admission_rejections_total, counter, reason, queued_tokens, 0",
+        "vllm:admission_rejections_total, counter, reason, deadline, 0",
+        "vllm:admission_rejections_total, counter, reason, rate_limit, 0",
         "vllm:request_success_total, counter, finished_reason, length, 2",
         "vllm:request_success_total, counter, finished_reason, stop, 0",
         "vllm:request_success_total, counter, finished_reason, abort, 0",
