@@ -47,6 +47,7 @@ public final class LocalEngine implements Engine, Turns {
     private final int vocabSize;
     private final int maxModelLength;
     private final int blockCount;
+    private final Map<String, String> cacheConfig;
     private final List<Integer> eosIds;
     private final Counters counters = new Counters();
     private final MpscUnboundedAtomicArrayQueue<Command> commands = new MpscUnboundedAtomicArrayQueue<>(QUEUE_CHUNK);
@@ -108,6 +109,7 @@ public final class LocalEngine implements Engine, Turns {
         }
         this.reopen = reopen;
         this.blockCount = blockCount;
+        cacheConfig = options.cacheConfig();
         this.eosIds = List.copyOf(eosIds);
         vocabSize = runner.vocabSize();
         int wanted = options.maxModelLen() > 0 ? options.maxModelLen() : modelLength;
@@ -229,7 +231,7 @@ public final class LocalEngine implements Engine, Turns {
 
     @Override
     public Map<String, String> cacheConfig() {
-        return options.cacheConfig();
+        return cacheConfig;
     }
 
     @Override
