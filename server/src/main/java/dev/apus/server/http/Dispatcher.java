@@ -248,7 +248,7 @@ final class Dispatcher {
         try {
             admission = access.admit(exchange);
         } catch (QuotaException e) {
-            throw Refusal.told(e, metrics);
+            throw Refusal.told(e, reports.metrics());
         }
         if (!inFlight.enter(exchange)) {
             admission.leave();

@@ -17,6 +17,10 @@ final class RequestReports implements RequestWatch, AutoCloseable {
                         metrics.counter("apus:access_log_dropped")::increment);
     }
 
+    ServerMetrics metrics() {
+        return metrics;
+    }
+
     @Override
     public void answered(Exchange exchange) {
         if (!exchange.isBackground()) {
