@@ -29,7 +29,7 @@ class AdmissionPropertyTest {
             door.rates().ended(1 + random.nextInt(2000));
             door.rates().begun(1 + random.nextInt(2000), 0);
             door.rates().full(1 + random.nextInt(places));
-            door.rates().check(1 + random.nextLong(SECOND), random.nextLong(SECOND));
+            door.rates().check(1 + random.nextDouble() * SECOND, random.nextDouble() * SECOND);
         }
         return door;
     }
@@ -51,7 +51,9 @@ class AdmissionPropertyTest {
 
     @Property(tries = 200)
     void anEmptyEngineRefusesNothing(
-            @ForAll long seed, @ForAll @IntRange(min = 1, max = 64) int places, @ForAll @IntRange(min = 1, max = 4096) int budget) {
+            @ForAll long seed,
+            @ForAll @IntRange(min = 1, max = 64) int places,
+            @ForAll @IntRange(min = 1, max = 4096) int budget) {
         Random random = new Random(seed);
         AdmissionControl door = door(random, places, budget);
         Submission first = submission(random, Tenant.named("t"), random.nextInt());
@@ -98,8 +100,8 @@ class AdmissionPropertyTest {
             Submission one = submission(random, random.nextBoolean() ? own : Tenant.named("t"), random.nextInt(4));
             Request request = one.request;
             apart.admit(List.of(one));
-            together.admit(List.of(new Submission(
-                    request.withTenant(own).withPriority(0), one.listener, 1000, 10_000, List.of())));
+            together.admit(List.of(
+                    new Submission(request.withTenant(own).withPriority(0), one.listener, 1000, 10_000, List.of())));
         }
         double last = Double.MAX_VALUE;
         for (int priority : new int[] {100, 16, 3, 2, 1, 0, -1, -100}) {

@@ -30,7 +30,8 @@ class OverloadSimulationTest {
         return new Simulation(options, 1000, 10, 50);
     }
 
-    private static Simulation load(Simulation simulation, Tenant tenant, double perSecond, double ttftSeconds, long seed) {
+    private static Simulation load(
+            Simulation simulation, Tenant tenant, double perSecond, double ttftSeconds, long seed) {
         Random random = new Random(seed);
         double time = 0;
         for (int i = 0; time < SECONDS; i++) {
@@ -38,10 +39,10 @@ class OverloadSimulationTest {
             int[] prompt = new int[50 + random.nextInt(100)];
             Arrays.setAll(prompt, t -> random.nextInt(1000));
             int output = (int) Math.ceil(-Math.log(1 - random.nextDouble()) * 30);
-            simulation.add(new Request(
-                            tenant.name() + i, prompt, SamplingParams.greedy(output), 0, "", Math.round(time * 1e9))
-                    .withTenant(tenant)
-                    .withTtftDeadlineNanos(Math.round(ttftSeconds * 1e9)));
+            simulation.add(
+                    new Request(tenant.name() + i, prompt, SamplingParams.greedy(output), 0, "", Math.round(time * 1e9))
+                            .withTenant(tenant)
+                            .withTtftDeadlineNanos(Math.round(ttftSeconds * 1e9)));
         }
         return simulation;
     }
@@ -64,9 +65,8 @@ class OverloadSimulationTest {
         Simulation simulation = load(machine(), Tenant.DEFAULT, CAPACITY * times, ttft, 1);
         List<Done> done = simulation.run();
         List<Done> settled = since(done, FROM);
-        long late = settled.stream()
-                .filter(one -> one.ttftMillis() > ttft * 1000)
-                .count();
+        long late =
+                settled.stream().filter(one -> one.ttftMillis() > ttft * 1000).count();
         long expired = simulation.lost().stream()
                 .filter(one -> one.request().arrivalNanos() > FROM * 1e9)
                 .filter(one -> !(one.why() instanceof DeadlineException))
@@ -91,8 +91,8 @@ class OverloadSimulationTest {
     @Test
     void anotherTenantsOverloadIsItsOwn() {
         Tenant quiet = Tenant.named("quiet");
-        Simulation simulation = load(
-                load(machine(), Tenant.named("loud"), CAPACITY * 5, 1, 1), quiet, CAPACITY / 4, 1, 2);
+        Simulation simulation =
+                load(load(machine(), Tenant.named("loud"), CAPACITY * 5, 1, 1), quiet, CAPACITY / 4, 1, 2);
         List<Done> done = simulation.run();
         long lost = simulation.lost().stream()
                 .filter(one -> one.request().tenant().equals(quiet))

@@ -73,7 +73,9 @@ record Slo(
     static Tenant tenantOf(Exchange exchange, Slo slo) {
         Tenant tenant = Access.tenantOf(exchange);
         String id = slo.fairnessId;
-        return exchange.principal().hasNoKey() && id != null ? new Tenant(id, tenant.weight(), tenant.kvShare()) : tenant;
+        return exchange.principal().hasNoKey() && id != null
+                ? new Tenant(id, tenant.weight(), tenant.kvShare())
+                : tenant;
     }
 
     /** The request with these wishes: the shorter of two deadlines counts, a priority of its own goes before the header's. */

@@ -129,7 +129,9 @@ class GrpcAuthTest {
         var twin = new GrpcClient.Collector<dev.apus.proto.vllm.GenerateRequest, GenerateResponse>(-1);
         VllmEngineGrpc.newStub(theirs).generate(request, twin);
         ManualEngine.Work theirWork = fixture.engine.next();
-        assertThat(theirWork.request.tenant().name()).as("the id is free to them").isEqualTo("rival");
+        assertThat(theirWork.request.tenant().name())
+                .as("the id is free to them")
+                .isEqualTo("rival");
         VllmEngineGrpc.newBlockingStub(theirs).abort(abort);
         assertThat(twin.end()).isEqualTo(Status.Code.OK);
         assertThat(fixture.engine.aborted()).containsExactly(theirWork.request.id());
@@ -143,10 +145,10 @@ class GrpcAuthTest {
     @Test
     void aHeaderDoesNotChooseTheTenantOfAKey() throws Exception {
         Channel channel = ClientInterceptors.intercept(
-                fixture.client.with("x-api-key", "user"),
-                MetadataUtils.newAttachHeadersInterceptor(fairness("rival")));
+                fixture.client.with("x-api-key", "user"), MetadataUtils.newAttachHeadersInterceptor(fairness("rival")));
         GrpcClient.Collector<GenerateRequest, GenerationResponse> answer = new GrpcClient.Collector<>(-1);
-        InferenceGrpc.newStub(channel).generateStream(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(9)), answer);
+        InferenceGrpc.newStub(channel)
+                .generateStream(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(9)), answer);
         ManualEngine.Work work = fixture.engine.next();
         assertThat(work.request.tenant().name()).isEqualTo(Principal.DEFAULT_TENANT);
         fixture.engine.finish(work);

@@ -88,8 +88,7 @@ class RefusalTest {
         for (Map.Entry<String, String> api : BODIES.entrySet()) {
             assertThat(answer(RawClient.post(api.getKey(), api.getValue(), KEY)))
                     .startsWith("HTTP/1.1 429 ")
-                    .contains(
-                            "retry-after: 3\r\n", "rate_limit_error", "the server is busy: as many as may be");
+                    .contains("retry-after: 3\r\n", "rate_limit_error", "the server is busy: as many as may be");
         }
         assertThat(answer(RawClient.get("/metrics", "Authorization: Bearer watch")))
                 .containsPattern("vllm:admission_rejections_total\\{[^}]*reason=\"" + reason + "\"[^}]*\\} 4\\.0");
