@@ -91,7 +91,7 @@ final class StreamOfChat {
                 .exec(tap.heard(checked))
                 .exec(doIfOrElse(Session::isFailed)
                         // What has failed may still be open: a check that had no patience left does not end the stream.
-                        .then(exec(Tap.silent(sse("close").sseName(STREAM).close())))
+                        .then(exec(sse("close").sseName(STREAM).close()))
                         .orElse(exec(sse.processUnmatchedMessages(STREAM, this::measure))));
     }
 

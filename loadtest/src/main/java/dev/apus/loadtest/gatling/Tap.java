@@ -34,15 +34,26 @@ final class Tap {
 
     /** The action, whose failures are heard. */
     ActionBuilder heard(ActionBuilder action) {
-        return around(action, real -> {
-            engine.set(real);
-            return new Listening(real, failure, false);
-        });
-    }
-
-    /** The action, of which the statistics hear nothing. */
-    static ActionBuilder silent(ActionBuilder action) {
-        return around(action, real -> new Listening(real, reason -> {}, true));
+        io.gatling.core.action.builder.ActionBuilder inner = action.asScala();
+        return () -> new io.gatling.core.action.builder.ActionBuilder() {
+            @Override
+            public Action build(ScenarioContext context, Action next) {
+                CoreComponents core = context.coreComponents();
+                engine.set(core.statsEngine());
+                CoreComponents tapped = new CoreComponents(
+                        core.actorSystem(),
+                        core.eventLoopGroup(),
+                        core.controller(),
+                        core.throttler(),
+                        new Listening(core.statsEngine(), failure),
+                        core.clock(),
+                        core.exit(),
+                        core.configuration());
+                ScenarioContext inside = new ScenarioContext(
+                        tapped, context.protocolComponentsRegistry(), context.pauseType(), context.throttled());
+                return inner.build(inside, next);
+            }
+        };
     }
 
     /** Tells the statistics of a time, in milliseconds since 1970. */
@@ -54,32 +65,10 @@ final class Tap {
         }
     }
 
-    private static ActionBuilder around(
-            ActionBuilder action, java.util.function.Function<StatsEngine, StatsEngine> wrapper) {
-        io.gatling.core.action.builder.ActionBuilder inner = action.asScala();
-        return () -> new io.gatling.core.action.builder.ActionBuilder() {
-            @Override
-            public Action build(ScenarioContext context, Action next) {
-                CoreComponents core = context.coreComponents();
-                CoreComponents tapped = new CoreComponents(
-                        core.actorSystem(),
-                        core.eventLoopGroup(),
-                        core.controller(),
-                        core.throttler(),
-                        wrapper.apply(core.statsEngine()),
-                        core.clock(),
-                        core.exit(),
-                        core.configuration());
-                return inner.build(
-                        new ScenarioContext(
-                                tapped, context.protocolComponentsRegistry(), context.pauseType(), context.throttled()),
-                        next);
-            }
-        };
-    }
+    private record Listening(StatsEngine real, Consumer<String> failure) implements StatsEngine {
+        /** A stream that has crashed already, and been told of, is closed. */
+        private static final String CLOSED_LATE = "Client issued close order";
 
-    /** @param mute whether nothing goes on to the real one */
-    private record Listening(StatsEngine real, Consumer<String> failure, boolean mute) implements StatsEngine {
         @Override
         public void start() {
             real.start();
@@ -113,9 +102,7 @@ final class Tap {
             if (status.name().equals("KO")) {
                 failure.accept(message.isDefined() ? message.get() : "no reason given");
             }
-            if (!mute) {
-                real.logResponse(scenario, groups, name, start, end, status, code, message);
-            }
+            real.logResponse(scenario, groups, name, start, end, status, code, message);
         }
 
         @Override
@@ -125,8 +112,8 @@ final class Tap {
 
         @Override
         public void logRequestCrash(String scenario, List<String> groups, String name, String error) {
-            failure.accept(error);
-            if (!mute) {
+            if (!error.startsWith(CLOSED_LATE)) {
+                failure.accept(error);
                 real.logRequestCrash(scenario, groups, name, error);
             }
         }
