@@ -1,6 +1,7 @@
 package dev.apus.scheduler;
 
 import dev.apus.kernels.SamplingBatch;
+import dev.apus.kvcache.BlockAges;
 import dev.apus.kvcache.BlockHasher;
 import dev.apus.kvcache.BlockHashes;
 import dev.apus.kvcache.BlockManager;
@@ -43,6 +44,7 @@ final class EngineLoop {
     private Runner runner;
     private final int maxModelLength;
     private final BlockManager blocks;
+    private final @Nullable BlockAgeCounts blockAges;
     private final BlockHasher hasher;
     private final Sequences sequences = new Sequences();
     private final Tenants tenants;
@@ -89,7 +91,12 @@ final class EngineLoop {
         this.outbox = outbox;
         this.onEnd = onEnd;
         this.clock = clock;
-        blocks = new BlockManager(blockCount, EngineOptions.BLOCK_SIZE, options.enablePrefixCaching());
+        blockAges = options.kvCacheMetricsSample() > 0 ? new BlockAgeCounts() : null;
+        blocks = new BlockManager(
+                blockCount,
+                EngineOptions.BLOCK_SIZE,
+                options.enablePrefixCaching(),
+                blockAges == null ? null : new BlockAges(blockCount, options.kvCacheMetricsSample(), clock, blockAges));
         hasher = BlockHasher.withRandomKey(EngineOptions.BLOCK_SIZE);
         tenants = new Tenants(sequences, ALLOWED_STEPS * (double) options.maxNumBatchedTokens());
         scheduler = new Scheduler(sequences, tenants, blocks, options, counters, admissions, clock);
@@ -493,6 +500,12 @@ final class EngineLoop {
     /** What is told of the tenants; any thread. */
     List<TenantStats> tenantStats() {
         return tenants.stats();
+    }
+
+    /** How long blocks live, or null if that is not measured; any thread. */
+    @Nullable
+    KvBlockAges kvBlockAges() {
+        return blockAges == null ? null : blockAges.read();
     }
 
     /** Sets the gauges. */

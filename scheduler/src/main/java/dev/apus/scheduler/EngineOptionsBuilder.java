@@ -21,6 +21,7 @@ public final class EngineOptionsBuilder {
     private double gpuMemoryUtilization = 0.9;
     private boolean enforceEager = false;
     private EngineOptions.LoadFormat loadFormat = EngineOptions.LoadFormat.AUTO;
+    private double kvCacheMetricsSample = 0;
     private boolean serving = false;
 
     EngineOptionsBuilder() {}
@@ -42,6 +43,7 @@ public final class EngineOptionsBuilder {
         gpuMemoryUtilization = from.gpuMemoryUtilization();
         enforceEager = from.enforceEager();
         loadFormat = from.loadFormat();
+        kvCacheMetricsSample = from.kvCacheMetricsSample();
         serving = from.serving();
     }
 
@@ -125,6 +127,11 @@ public final class EngineOptionsBuilder {
         return this;
     }
 
+    public EngineOptionsBuilder kvCacheMetricsSample(double value) {
+        kvCacheMetricsSample = value;
+        return this;
+    }
+
     public EngineOptionsBuilder serving(boolean value) {
         serving = value;
         return this;
@@ -149,6 +156,7 @@ public final class EngineOptionsBuilder {
                 gpuMemoryUtilization,
                 enforceEager,
                 loadFormat,
+                kvCacheMetricsSample,
                 serving);
     }
 }

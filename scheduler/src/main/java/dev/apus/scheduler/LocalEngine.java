@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -46,6 +47,7 @@ public final class LocalEngine implements Engine, Turns {
     private final int vocabSize;
     private final int maxModelLength;
     private final int blockCount;
+    private final Map<String, String> cacheConfig;
     private final List<Integer> eosIds;
     private final Counters counters = new Counters();
     private final MpscUnboundedAtomicArrayQueue<Command> commands = new MpscUnboundedAtomicArrayQueue<>(QUEUE_CHUNK);
@@ -107,6 +109,7 @@ public final class LocalEngine implements Engine, Turns {
         }
         this.reopen = reopen;
         this.blockCount = blockCount;
+        cacheConfig = options.cacheConfig();
         this.eosIds = List.copyOf(eosIds);
         vocabSize = runner.vocabSize();
         int wanted = options.maxModelLen() > 0 ? options.maxModelLen() : modelLength;
@@ -224,6 +227,16 @@ public final class LocalEngine implements Engine, Turns {
     @Override
     public List<TenantStats> tenants() {
         return loop.tenantStats();
+    }
+
+    @Override
+    public Map<String, String> cacheConfig() {
+        return cacheConfig;
+    }
+
+    @Override
+    public @Nullable KvBlockAges kvBlockAges() {
+        return loop.kvBlockAges();
     }
 
     @Override

@@ -134,6 +134,19 @@ final class EngineArgs {
     private EngineOptions.LoadFormat loadFormat = EngineOptions.LoadFormat.AUTO;
 
     @Option(
+            names = "--kv-cache-metrics",
+            description = "Measure how long blocks of the KV cache live and lie idle, for /metrics. Default: off")
+    private boolean kvCacheMetrics;
+
+    @Option(
+            names = "--kv-cache-metrics-sample",
+            paramLabel = "SHARE",
+            defaultValue = "0.01",
+            description = "Share of the blocks that --kv-cache-metrics measures, above 0, at most 1."
+                    + " Default: ${DEFAULT-VALUE}")
+    private double kvCacheMetricsSample;
+
+    @Option(
             names = "--seed",
             paramLabel = "N",
             defaultValue = "0",
@@ -175,6 +188,14 @@ final class EngineArgs {
         return builder().serving(true).build();
     }
 
+    private double sample() {
+        if (!(kvCacheMetricsSample > 0 && kvCacheMetricsSample <= 1)) {
+            throw new IllegalArgumentException(
+                    "--kv-cache-metrics-sample is " + kvCacheMetricsSample + ", must be above 0 and at most 1");
+        }
+        return kvCacheMetricsSample;
+    }
+
     private EngineOptionsBuilder builder() {
         EngineOptionsBuilder options = EngineOptions.builder()
                 .maxModelLen(maxModelLen)
@@ -187,6 +208,7 @@ final class EngineArgs {
                 .enablePrefixCaching(prefixCaching)
                 .kvCacheMemoryBytes(kvCacheMemoryBytes)
                 .numKvBlocks(numBlocks)
+                .kvCacheMetricsSample(kvCacheMetrics ? sample() : 0)
                 .seed(seed)
                 .dtype(dtype)
                 .kvCacheDtype(kvCacheDtype)

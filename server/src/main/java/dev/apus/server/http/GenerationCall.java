@@ -29,6 +29,7 @@ final class GenerationCall {
     private final Renderer renderer;
     private final Engine engine;
     private final ServerMetrics metrics;
+    private final TenantMetrics.Usage usage;
     private final ExecutorService workers;
     private final int maxPendingBytes;
     private final List<Choice> choices = new ArrayList<>();
@@ -47,6 +48,7 @@ final class GenerationCall {
             Renderer renderer,
             Engine engine,
             ServerMetrics metrics,
+            TenantMetrics.Usage usage,
             ExecutorService workers,
             int maxPendingBytes) {
         this.exchange = exchange;
@@ -54,6 +56,7 @@ final class GenerationCall {
         this.renderer = renderer;
         this.engine = engine;
         this.metrics = metrics;
+        this.usage = usage;
         this.workers = workers;
         this.maxPendingBytes = maxPendingBytes;
     }
@@ -79,6 +82,8 @@ final class GenerationCall {
             failLater(Refusal.told(e, metrics));
             return;
         }
+        Request first = choices.getFirst().request();
+        exchange.record().begin(first.tenant().name(), first.params(), choices.size(), spec.sequences());
         try {
             List<Engine.Job> jobs = new ArrayList<>(choices.size());
             for (Choice choice : choices) {
@@ -93,6 +98,7 @@ final class GenerationCall {
             }
         } catch (RuntimeException e) {
             // Nothing of it was queued, so nothing of it counts.
+            exchange.record().refused();
             exchange.admission().giveBack(promptTokens);
             failLater(Refusal.told(e, metrics));
         }
@@ -143,6 +149,8 @@ final class GenerationCall {
                     renderer.running();
                 }
                 exchange.admission().takeGenerated(tokens.ids().length);
+                exchange.record().tokens();
+                usage.generated(tokens.ids().length);
                 metrics.tokens(choice.request(), choice.sinceLastTokens(System.nanoTime()));
                 if (choice.add(tokens)) {
                     engine.abort(choice.request().id());
@@ -152,13 +160,21 @@ final class GenerationCall {
             case Finished finished -> {
                 choice.add(finished);
                 endedChoices++;
-                metrics.finished(choice.request(), finished, choice.finishReason(), spec.n());
+                String told = choice.finishReason();
+                String reason = told == null ? "abort" : told;
+                RequestRecord record = exchange.record();
+                metrics.finished(choice.request(), finished, reason, spec.n(), record.submittedNanos());
                 tellPromptDone(choice);
+                if (choice.index() % spec.sequences() == 0) {
+                    usage.prompt(finished.promptTokens(), finished.cachedTokens());
+                }
+                record.finished(choice.index(), finished, reason);
             }
             case Failed failed -> {
                 choice.add(failed);
                 endedChoices++;
                 metrics.failed();
+                exchange.record().failed(choice.index());
                 if (choice.failure() != null) {
                     fail(toError(failed));
                 }

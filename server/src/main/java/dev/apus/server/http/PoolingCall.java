@@ -93,6 +93,8 @@ final class PoolingCall {
             exchange.admission().giveBack(tokens);
             throw Refusal.told(e, metrics);
         }
+        exchange.record().pooled(tenant.name(), tokens);
+        metrics.tenants().of(tenant.name()).prompt(tokens, 0);
         Runnable drop = () -> results.forEach(result -> result.cancel(false));
         exchange.onAbort(drop);
         exchange.onEnd(drop);
