@@ -46,8 +46,8 @@ public record TraceContext(long traceHigh, long traceLow, long span, boolean sam
             return null;
         }
         boolean sampled = (Integer.parseInt(parts.group(5), HEX) & 1) != 0;
-        boolean passes = state != null && STATE.matcher(state).matches();
-        return new TraceContext(high, low, span, sampled, passes ? state : "");
+        String passed = state != null && STATE.matcher(state).matches() ? state : "";
+        return new TraceContext(high, low, span, sampled, passed);
     }
 
     /** A new trace. */

@@ -31,7 +31,7 @@ class OpsFilesTest {
     /** Words of PromQL that look like names of metrics. */
     private static final Set<String> WORDS = Set.of("and", "or", "unless", "by", "without", "on", "ignoring", "bool");
 
-    private static Scrape scrape;
+    private static Scrape scrape = new Scrape("");
 
     @BeforeAll
     static void scrapeAServerThatHasWorked() throws Exception {

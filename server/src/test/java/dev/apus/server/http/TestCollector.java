@@ -14,6 +14,7 @@ import java.net.InetSocketAddress;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -89,6 +90,11 @@ final class TestCollector implements AutoCloseable {
             }
         }
         return attributes;
+    }
+
+    /** The value of an attribute that must be there. */
+    static AnyValue value(Map<String, AnyValue> attributes, String name) {
+        return Objects.requireNonNull(attributes.get(name), name);
     }
 
     static @Nullable String text(Map<String, AnyValue> attributes, String name) {
