@@ -94,7 +94,7 @@ record LinearPlan(Path path, @Nullable LinearVariant variant, int tiles) {
         if (rows == 2 && gemvFits) {
             return GEMV;
         }
-        LinearPlan skinny = library && rows > FEW_ROWS || rows > TILED_ROWS ? null : skinny(device, rows, n, k);
+        LinearPlan skinny = (library && rows > FEW_ROWS) || rows > TILED_ROWS ? null : skinny(device, rows, n, k);
         if (skinny != null) {
             return skinny;
         }
