@@ -16,7 +16,7 @@ final class ServedChild implements AutoCloseable {
     /** The first start builds the server and may fetch a model. */
     private static final Duration START = Duration.ofMinutes(10);
 
-    private static final Duration STOP = Duration.ofSeconds(60);
+    private static final Duration STOP = Duration.ofMinutes(1);
     private static final Pattern ADDRESS = Pattern.compile(" serves .* on (https?://[^,\\s]+),");
 
     private final Process process;

@@ -14,7 +14,7 @@ import java.util.random.RandomGenerator;
 
 /** Streams of one HTTP/2 connection that end before their answers: the JDK's client resets a stream whose body is closed. */
 final class Http2Faults implements AutoCloseable {
-    private static final Duration PATIENCE = Duration.ofSeconds(120);
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final int TOKENS = 200;
 
     private final Target target;

@@ -13,7 +13,7 @@ record Metrics(Map<String, Double> samples) {
     /** Keys are names with their labels, as they stand in the text. */
     static Metrics parse(String text) {
         Map<String, Double> samples = new HashMap<>();
-        for (String line : text.split("\n")) {
+        for (String line : text.lines().toList()) {
             Matcher sample = SAMPLE.matcher(line.strip());
             if (!line.startsWith("#") && sample.matches()) {
                 String labels = sample.group(2) == null ? "" : sample.group(2);

@@ -2,6 +2,7 @@ package dev.apus.loadtest.faults;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -68,7 +69,8 @@ final class Outcomes {
 
     List<String> notes() {
         List<String> all = new ArrayList<>();
-        new TreeMap<>(expected).forEach((kind, count) -> all.add(String.format("%-48s %8d", kind, count.get())));
+        new TreeMap<>(expected)
+                .forEach((kind, count) -> all.add(String.format(Locale.ROOT, "%-48s %8d", kind, count.get())));
         all.add("outcomes that were not expected: " + unexpectedCount.get());
         return all;
     }

@@ -55,7 +55,11 @@ final class RawHttp {
         return all.toByteArray();
     }
 
-    /** The head of a POST. @param more header lines, each with its end */
+    /**
+     * The head of a POST.
+     *
+     * @param more header lines, each with its end
+     */
     static byte[] head(Target target, String path, @Nullable String key, String more) {
         String authorization = key == null ? "" : "Authorization: Bearer " + key + "\r\n";
         return ("POST " + path + " HTTP/1.1\r\nHost: " + target.url().getRawAuthority()
