@@ -59,6 +59,11 @@ public interface Engine extends AutoCloseable {
         return List.of();
     }
 
+    /** A recent snapshot of the requests in flight, in no order; never waits for the engine. */
+    default List<RequestStats> requests() {
+        return List.of();
+    }
+
     /** Aborts what is left and ends the engine's threads. */
     @Override
     void close();

@@ -212,6 +212,7 @@ final class Scheduler {
         sequences.preemptions[row]++;
         tenants.enqueue(row);
         sequences.tenant(row).countPreemption();
+        sequences.submission(row).progress.stopped(sequences.preemptions[row]);
         preempted = true;
         counters.add(Counters.PREEMPTIONS, 1);
     }
@@ -221,6 +222,7 @@ final class Scheduler {
         remove(row);
         sequences.startAt(row, 0);
         sequences.rehash(row, chain);
+        sequences.submission(row).progress.stopped(sequences.preemptions[row]);
         tenants.enqueue(row);
     }
 
@@ -366,6 +368,10 @@ final class Scheduler {
             return false;
         }
         tenants.admit(row);
+        sequences
+                .submission(row)
+                .progress
+                .admitted(sequences.firstScheduled[row] == 0 ? hits : sequences.cached[row], hits);
         running[runningCount++] = row;
         sequences.charged[row] = Math.max(sequences.charged[row], hits);
         addToStep(row, count);

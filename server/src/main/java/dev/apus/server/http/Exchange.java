@@ -52,6 +52,9 @@ final class Exchange {
     private long receivedBytes;
     private long sentBytes;
     private volatile boolean disconnected;
+    /** The same of those that are the same request: the one that came and the one whose answer goes elsewhere. */
+    private final AtomicReference<@Nullable Generating> generating;
+
     private volatile @Nullable Runnable onEnd;
     private volatile @Nullable Runnable onAbort;
     private volatile @Nullable Consumer<ApiException> onRefusal;
@@ -59,6 +62,15 @@ final class Exchange {
     private final AtomicReference<@Nullable Runnable> onLeft = new AtomicReference<>();
 
     Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget) {
+        this(sink, request, budget, new AtomicReference<>());
+    }
+
+    private Exchange(
+            AnswerSink sink,
+            HttpRequest request,
+            MemoryBudget budget,
+            AtomicReference<@Nullable Generating> generating) {
+        this.generating = generating;
         this.sink = sink;
         this.request = request;
         this.budget = budget;
@@ -154,6 +166,16 @@ final class Exchange {
         admission = counted;
     }
 
+    /** How far the engine is with it; null before it has been asked, or if it never is. Any thread. */
+    @Nullable
+    Generating generating() {
+        return generating.get();
+    }
+
+    void generating(Generating work) {
+        generating.set(work);
+    }
+
     int status() {
         return status;
     }
@@ -217,6 +239,11 @@ final class Exchange {
 
     /** The server waits no longer: what makes the answer ends it early; if nothing does yet, the request is refused. Any thread. */
     void abort() {
+        abort(ApiException.unavailable("the server is shutting down"));
+    }
+
+    /** The same with what a request hears whose answer nothing makes yet. */
+    void abort(ApiException refusal) {
         Runnable action = onAbort;
         if (action != null) {
             action.run();
@@ -224,7 +251,7 @@ final class Exchange {
         }
         sink.loop().execute(() -> {
             closeAfter();
-            respond(ApiException.unavailable("the server is shutting down"));
+            respond(refusal);
         });
     }
 
@@ -243,7 +270,7 @@ final class Exchange {
      * for that of the other from now on, and what aborts this one aborts the other.
      */
     Exchange detached(AnswerSink elsewhere) {
-        Exchange other = new Exchange(elsewhere, request, budget);
+        Exchange other = new Exchange(elsewhere, request, budget, generating);
         other.route = route;
         other.principal = principal;
         other.admission = admission;
@@ -282,11 +309,12 @@ final class Exchange {
         }
         ended = true;
         status = answerStatus;
-        if (answerStatus != 204) {
+        boolean bare = answerStatus == 204 || answerStatus == 304;
+        if (!bare) {
             header("content-type", contentType);
             header("content-length", Integer.toString(content.length));
         }
-        boolean headOnly = answerStatus == 204 || method().equals(HttpMethod.HEAD);
+        boolean headOnly = bare || method().equals(HttpMethod.HEAD);
         sentBytes += sink.whole(head(), headOnly ? NOTHING : content, leaving(content.length));
         run(onEnd);
         sink.answered(this);

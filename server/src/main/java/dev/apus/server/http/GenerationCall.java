@@ -41,6 +41,7 @@ final class GenerationCall {
     private int sentChoices;
     private boolean closed;
     private volatile boolean cancelled;
+    private final Generating progress = new Generating();
 
     GenerationCall(
             Exchange exchange,
@@ -62,6 +63,7 @@ final class GenerationCall {
     /** Adds a sequence before {@link #start}. */
     void add(Prompt prompt, Request request, Tokenizer tokenizer) {
         choices.add(new Choice(this, spec, choices.size(), prompt, request, tokenizer));
+        progress.add(request);
     }
 
     /** Submits all choices, or none if the engine does not take all. */
@@ -86,6 +88,7 @@ final class GenerationCall {
                 jobs.add(new Engine.Job(choice.request(), event -> pump.post(choice, event)));
             }
             engine.submit(jobs);
+            exchange.generating(progress);
             if (cancelled) {
                 // The client went before the engine had heard of them.
                 abortAll();
@@ -151,6 +154,7 @@ final class GenerationCall {
                     renderer.running();
                 }
                 exchange.admission().takeGenerated(tokens.ids().length);
+                progress.generated(tokens.ids().length);
                 metrics.tokens(choice.request(), choice.sinceLastTokens(System.nanoTime()));
                 if (choice.add(tokens)) {
                     engine.abort(choice.request().id());
@@ -160,12 +164,14 @@ final class GenerationCall {
             case Finished finished -> {
                 choice.add(finished);
                 endedChoices++;
+                progress.ended(endedChoices);
                 metrics.finished(choice.request(), finished, choice.finishReason(), spec.n());
                 tellPromptDone(choice);
             }
             case Failed failed -> {
                 choice.add(failed);
                 endedChoices++;
+                progress.ended(endedChoices);
                 metrics.failed();
                 if (choice.failure() != null) {
                     fail(toError(failed));

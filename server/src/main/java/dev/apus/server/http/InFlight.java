@@ -1,5 +1,7 @@
 package dev.apus.server.http;
 
+import java.util.Comparator;
+import java.util.List;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -63,6 +65,15 @@ final class InFlight {
         return exchanges.size();
     }
 
+    /** Those that came first, at most so many. */
+    List<Exchange> oldest(int most) {
+        long now = System.nanoTime();
+        return exchanges.stream()
+                .sorted(Comparator.comparingLong(exchange -> exchange.arrivalNanos() - now))
+                .limit(most)
+                .toList();
+    }
+
     /** Runs the action once as soon as none is in flight, on this thread or the one that ends the last. */
     void whenEmpty(Runnable action) {
         waiting.add(action);
@@ -76,6 +87,19 @@ final class InFlight {
     /** Ends all that are in flight: those that generate as aborted, the others with a refusal. */
     void abortAll() {
         exchanges.forEach(Exchange::abort);
+    }
+
+    /** Ends those that have one of these ids, as {@link #abortAll} does; returns their number. */
+    int abort(Set<String> requestIds) {
+        int aborted = 0;
+        for (Exchange exchange : exchanges) {
+            if (requestIds.contains(exchange.requestId())) {
+                exchange.abort(new ApiException(
+                        503, "the request was ended by the administrator", null, "request_aborted", 0));
+                aborted++;
+            }
+        }
+        return aborted;
     }
 
     private void runIfEmpty() {
