@@ -18,6 +18,7 @@ final class Http1Sink implements AnswerSink {
     private static final int MOST_CHUNK_OVERHEAD = 16;
     /** What a head takes at first. */
     private static final int HEAD_BYTES = 1024;
+
     private static final int PART_BYTES = 64 << 10;
 
     private final ChannelHandlerContext context;

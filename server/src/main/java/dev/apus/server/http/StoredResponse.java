@@ -35,6 +35,7 @@ final class StoredResponse {
     private volatile boolean background;
     /** While it runs only: it holds on to all that the work needs. */
     private volatile @Nullable Runnable abort;
+
     private volatile boolean cancelled;
 
     /**

@@ -43,7 +43,10 @@ class PipeliningTest {
         try (RawClient client = fixture.connect()) {
             ManualEngine.Work first = fixture.start(client, true);
             client.send(RawClient.get(
-                    "/health", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"));
+                    "/health",
+                    "Connection: Upgrade, HTTP2-Settings",
+                    "Upgrade: h2c",
+                    "HTTP2-Settings: AAMAAABkAAQAAP__"));
             first.emit("one");
             assertThat(client.readUntil("\n\n")).contains("\"text\":\"one\"").doesNotContain("Switching");
             fixture.engine.finish(first);

@@ -90,9 +90,7 @@ final class RawClient implements AutoCloseable {
     int readSlowly(int count, int piece, int pauseMillis) throws IOException, InterruptedException {
         int read = 0;
         while (read < count) {
-            int got = socket.getInputStream()
-                    .readNBytes(Math.min(piece, count - read))
-                    .length;
+            int got = socket.getInputStream().readNBytes(Math.min(piece, count - read)).length;
             if (got == 0) {
                 return read;
             }

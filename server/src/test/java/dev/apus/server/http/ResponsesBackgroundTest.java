@@ -60,7 +60,9 @@ class ResponsesBackgroundTest {
     /** What follows the head on the connection is the next answer. */
     @Test
     void headOfAStreamHasNoBody() throws Exception {
-        String id = post("{\"input\":\"a\",\"background\":true,\"stream\":false}").get("id").asString();
+        String id = post("{\"input\":\"a\",\"background\":true,\"stream\":false}")
+                .get("id")
+                .asString();
         ManualEngine.Work work = fixture.engine.next();
         work.emit("ok");
         fixture.engine.finish(work);
