@@ -36,24 +36,24 @@ final class RequestRoutes {
         engine.requests().forEach(stats -> known.put(stats.id(), stats));
         JsonOut out = new JsonOut().raw("{\"object\":\"list\",\"total\":").number(inFlight.count());
         out.raw(",\"data\":[");
+        List<Exchange> requests = inFlight.oldest(MOST);
+        long now = System.nanoTime();
         boolean first = true;
-        for (Exchange request : inFlight.oldest(MOST)) {
+        for (Exchange request : requests) {
             out.raw(first ? "" : ",");
             first = false;
-            write(out, request, known);
+            write(out, request, known, now);
         }
         exchange.header("cache-control", "no-store");
         exchange.respondJson(200, out.raw("]}").toBytes());
     }
 
-    private static void write(JsonOut out, Exchange request, Map<String, RequestStats> known) {
-        long now = System.nanoTime();
+    private static void write(JsonOut out, Exchange request, Map<String, RequestStats> known, long now) {
         Generating work = request.generating();
         out.raw("{\"request_id\":").string(request.requestId());
         out.raw(",\"path\":").string(request.route());
         out.raw(",\"tenant\":").string(tenant(request, work));
-        out.raw(",\"age_seconds\":")
-                .raw(decimals(now - request.arrivalNanos() < 0 ? 0 : (now - request.arrivalNanos()) * 1e-9));
+        out.raw(",\"age_seconds\":").raw(decimals((now - request.arrivalNanos()) * 1e-9));
         if (work == null) {
             out.raw(",\"state\":\"received\",\"priority\":0,\"sequences\":0,\"prompt_tokens\":0,\"cached_tokens\":0");
             out.raw(",\"computed_tokens\":0,\"generated_tokens\":0,\"max_tokens\":0,\"preemptions\":0");

@@ -143,7 +143,7 @@ class RequestsTest {
         double age = Double.MAX_VALUE;
         for (JsonNode row : list.get("data")) {
             assertThat(ids.add(row.get("request_id").asString())).isTrue();
-            assertThat(row.get("age_seconds").asDouble()).isLessThanOrEqualTo(age + 0.1);
+            assertThat(row.get("age_seconds").asDouble()).isLessThanOrEqualTo(age);
             age = row.get("age_seconds").asDouble();
         }
     }
