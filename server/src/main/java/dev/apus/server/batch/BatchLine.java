@@ -148,8 +148,17 @@ record BatchLine(int number, String customId, @Nullable String model, byte[] bod
             int from = (int) parser.currentTokenLocation().getByteOffset();
             while (parser.nextToken() != JsonToken.END_OBJECT) {
                 boolean isModel = parser.currentName().equals("model");
-                if (parser.nextToken() == JsonToken.VALUE_STRING && isModel) {
+                boolean goesOn = parser.currentName().equals("stream")
+                        || parser.currentName().equals("background");
+                JsonToken member = parser.nextToken();
+                if (member == JsonToken.VALUE_STRING && isModel) {
                     model = parser.getString();
+                } else if (member == JsonToken.VALUE_TRUE && goesOn) {
+                    throw new Refused(
+                            "unsupported_parameter",
+                            "'stream' and 'background' are not supported in a batch, whose answers are files",
+                            "body",
+                            number);
                 }
                 parser.skipChildren();
             }

@@ -42,7 +42,7 @@ public record BatchOptions(
 
     public BatchOptions {
         require(maxFileBytes >= 1, "max-batch-file-bytes", maxFileBytes);
-        require(maxLines >= 1, "max-batch-lines", maxLines);
+        require(maxLines >= 1, "max-batch-requests", maxLines);
         require(maxLineBytes >= 1, "max-batch-line-bytes", maxLineBytes);
         require(maxTenantBytes >= 1, "max-batch-tenant-bytes", maxTenantBytes);
         require(maxConcurrent >= 1, "max-batch-concurrency", maxConcurrent);

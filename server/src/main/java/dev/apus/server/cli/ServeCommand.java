@@ -49,6 +49,9 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private PoolingArgs pooling = new PoolingArgs();
 
+    @Mixin
+    private BatchArgs batches = new BatchArgs();
+
     @Option(
             names = "--host",
             paramLabel = "ADDRESS",
@@ -173,6 +176,10 @@ final class ServeCommand implements Callable<Integer> {
             // Taken while the model was loaded.
             loaded.close();
             throw new UserException(String.valueOf(e.getMessage()), e);
+        } catch (IllegalArgumentException e) {
+            // A folder or a file that was good for nothing only when it was needed.
+            loaded.close();
+            throw new UserException(String.valueOf(e.getMessage()), e);
         } catch (RuntimeException e) {
             loaded.close();
             throw e;
@@ -219,6 +226,7 @@ final class ServeCommand implements Callable<Integer> {
                 .allowedOrigins(allowedOrigins)
                 .api(api.options())
                 .security(security())
+                .batches(batches.options())
                 .build();
     }
 

@@ -26,6 +26,7 @@ final class Exchange {
     private static final Pattern ABSOLUTE_FORM = Pattern.compile("(?is)https?://[^/?#]*(.*)");
 
     private static final byte[] NOTHING = {};
+    private static final String EVENTS = "text/event-stream; charset=utf-8";
     /** Before somebody is known, and on routes that ask for nobody. */
     private static final Principal NOBODY = Principal.of("none");
 
@@ -46,6 +47,9 @@ final class Exchange {
     private Principal principal = NOBODY;
     private Admission admission = Admission.UNLIMITED;
     private byte[] body = NOTHING;
+    private @Nullable BodyStream bodyStream;
+    private String streamType = EVENTS;
+    private boolean background;
     private boolean headWritten;
     private volatile boolean ended;
     private int status;
@@ -122,6 +126,31 @@ final class Exchange {
         receivedBytes = Math.max(receivedBytes, bytes.length);
     }
 
+    /**
+     * The body comes as a stream, which the handler reads while it comes. On the event loop.
+     *
+     * @param most bytes of it
+     * @param room called when the client may be read again
+     */
+    void openBody(long most, Runnable room) {
+        bodyStream = new BodyStream(most, room);
+    }
+
+    /** The body, if it comes as a stream. */
+    @Nullable
+    BodyStream bodyStream() {
+        return bodyStream;
+    }
+
+    /** No client waits for it: it runs behind all others. */
+    void inBackground() {
+        background = true;
+    }
+
+    boolean isInBackground() {
+        return background;
+    }
+
     /** What the request takes of the memory until its handler is done. */
     MemoryBudget.Share memory() {
         return memory;
@@ -160,7 +189,8 @@ final class Exchange {
 
     /** Bytes of the request's body. */
     long receivedBytes() {
-        return receivedBytes;
+        BodyStream stream = bodyStream;
+        return stream == null ? receivedBytes : stream.received();
     }
 
     long sentBytes() {
@@ -282,6 +312,7 @@ final class Exchange {
         }
         ended = true;
         status = answerStatus;
+        endBody();
         if (answerStatus != 204) {
             header("content-type", contentType);
             header("content-length", Integer.toString(content.length));
@@ -290,6 +321,35 @@ final class Exchange {
         sentBytes += sink.whole(head(), headOnly ? NOTHING : content, leaving(content.length));
         run(onEnd);
         sink.answered(this);
+    }
+
+    /** Answers with the head of a body of so many bytes, which was not asked for. */
+    void respondHead(String contentType, long length) {
+        sink.loop().execute(() -> {
+            if (!ended && !headWritten) {
+                ended = true;
+                status = 200;
+                header("content-type", contentType);
+                header("content-length", Long.toString(length));
+                sentBytes += sink.whole(head(), NOTHING, leaving(0));
+                run(onEnd);
+                sink.answered(this);
+            }
+        });
+    }
+
+    /** A client that still sends is not read to the end. */
+    private void endBody() {
+        BodyStream stream = bodyStream;
+        if (stream != null && !stream.isWhole()) {
+            sink.closeAfter();
+            stream.fail("the request was answered before its end");
+        }
+    }
+
+    /** What the stream that is sent consists of, unless it is events. */
+    void streamType(String contentType) {
+        streamType = contentType;
     }
 
     /** The buffer to which the events of a stream are appended before {@link #flush}. */
@@ -338,6 +398,10 @@ final class Exchange {
             return;
         }
         disconnected = true;
+        BodyStream stream = bodyStream;
+        if (stream != null) {
+            stream.fail("the client has gone before it had sent all");
+        }
         run(onEnd);
         run(onLeft.getAndSet(null));
     }
@@ -362,7 +426,7 @@ final class Exchange {
         }
         headWritten = true;
         status = 200;
-        header("content-type", "text/event-stream; charset=utf-8");
+        header("content-type", streamType);
         header("cache-control", "no-cache");
         // Proxies of the nginx family would else buffer the stream.
         header("x-accel-buffering", "no");

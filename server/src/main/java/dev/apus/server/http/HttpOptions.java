@@ -1,6 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.batch.BatchOptions;
 import dev.apus.server.tls.TlsOptions;
 import java.time.Duration;
 import java.util.Set;
@@ -29,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param api what is decided about requests for text
  * @param tls the files for TLS; null for none
  * @param security who may do what; without keys whoever reaches the server
+ * @param batches where files and batches are kept; null for none
  */
 public record HttpOptions(
         String host,
@@ -48,11 +50,14 @@ public record HttpOptions(
         Set<String> allowedOrigins,
         ApiOptions api,
         @Nullable TlsOptions tls,
-        SecurityOptions security) {
+        SecurityOptions security,
+        @Nullable BatchOptions batches) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
     /** Some millions of token ids as JSON. */
     private static final int LARGE_BODY = 32 << 20;
+    /** What is around a file in a form. */
+    private static final int FORM_BYTES = 1 << 20;
 
     public HttpOptions {
         allowedHosts = Set.copyOf(allowedHosts);
@@ -83,6 +88,12 @@ public record HttpOptions(
     /** Defaults to be changed and built. */
     public static Builder builder() {
         return new Builder();
+    }
+
+    /** Most bytes of a body with a file. */
+    long mostUploadBytes() {
+        BatchOptions files = batches;
+        return files == null ? maxBodyBytes : files.maxFileBytes() + FORM_BYTES;
     }
 
     int ioThreadsOrAutomatic() {
@@ -124,6 +135,7 @@ public record HttpOptions(
         private Set<String> allowedOrigins = Set.of();
         private ApiOptions api = ApiOptions.DEFAULT;
         private SecurityOptions security = SecurityOptions.NONE;
+        private @Nullable BatchOptions batches;
 
         private Builder() {}
 
@@ -217,6 +229,11 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder batches(@Nullable BatchOptions value) {
+            batches = value;
+            return this;
+        }
+
         /** @throws IllegalArgumentException naming the option that is out of its range */
         public HttpOptions build() {
             return new HttpOptions(
@@ -239,7 +256,8 @@ public record HttpOptions(
                     allowedOrigins,
                     api,
                     tls,
-                    security);
+                    security,
+                    batches);
         }
     }
 }

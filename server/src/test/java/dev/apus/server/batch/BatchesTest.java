@@ -102,7 +102,7 @@ class BatchesTest {
             Batch end = BatchFolder.awaitEnd(batches, batch.id());
             assertThat(end.status()).isEqualTo(BatchStatus.CANCELLED);
             assertThat(end.counts()).isEqualTo(new Batch.Counts(10, 1, 9));
-            assertThat(work.aborted).isEqualTo(4);
+            assertThat(work.aborted).hasValue(4);
             Batch.Results results = end.results();
             assertThat(results).isNotNull();
             assertThat(BatchFolder.results(batches, results.outputFileId())).hasSize(1);

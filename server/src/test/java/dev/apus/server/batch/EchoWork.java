@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -18,7 +19,7 @@ final class EchoWork implements BatchWork {
     final List<CompletableFuture<Outcome>> open = new CopyOnWriteArrayList<>();
     volatile Load load = new Load(true, 0, 0);
     volatile Function<String, CompletableFuture<Outcome>> answers = EchoWork::answer;
-    volatile int aborted;
+    final AtomicInteger aborted = new AtomicInteger();
     /** Called for each line that is validated. */
     volatile Runnable validating = () -> {};
 
@@ -71,7 +72,7 @@ final class EchoWork implements BatchWork {
 
             @Override
             public void abort() {
-                aborted++;
+                aborted.incrementAndGet();
             }
         };
     }
