@@ -1,5 +1,6 @@
 package dev.apus.server.grpc;
 
+import dev.apus.server.http.CallSession;
 import io.grpc.Status;
 import org.jspecify.annotations.Nullable;
 
@@ -28,9 +29,10 @@ interface Admission {
     /** The call has ended or its client has gone. On the event loop; maybe more than once. */
     void ended();
 
-    /** Is told to the client in the answer's head; null for none. */
-    @Nullable
-    String requestId();
+    /** What the call does; null if nobody asks. */
+    default @Nullable CallSession session() {
+        return null;
+    }
 
     /** @throws io.grpc.StatusRuntimeException if there is no room */
     default void take(long bytes) {

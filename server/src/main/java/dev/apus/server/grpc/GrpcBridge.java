@@ -1,5 +1,7 @@
 package dev.apus.server.grpc;
 
+import dev.apus.server.http.CallEnd;
+import dev.apus.server.http.GrpcMethod;
 import io.grpc.Metadata;
 import io.grpc.ServerMethodDefinition;
 import io.grpc.Status;
@@ -81,11 +83,13 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
                         .asRuntimeException();
             }
         } catch (StatusRuntimeException e) {
-            refuse(context, e.getStatus(), frame.isEndStream());
+            refuseUnknown(context, e.getStatus(), frame.isEndStream());
             return;
         }
         GrpcCall<?, ?> started = call(context, method, request);
         call = started;
+        // The services' front end takes it for the client's own.
+        head.set(GrpcHeaders.REQUEST_ID, started.requestId());
         Admission admission;
         try {
             admission = server.gate().admit(started, head, request.method());
@@ -108,7 +112,8 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
 
     private <Q, A> GrpcCall<Q, A> call(
             ChannelHandlerContext context, ServerMethodDefinition<Q, A> method, GrpcRequest request) {
-        return new GrpcCall<>(context, method, request, server.limits().messageBytes(), server.workers());
+        return new GrpcCall<>(
+                context, method, request, server.limits().messageBytes(), server.watch(), server.workers());
     }
 
     private static GrpcRequest request(Http2Headers head) {
@@ -143,6 +148,7 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
         if (into == null || to == null) {
             return;
         }
+        to.bytesReceived(data.content().readableBytes());
         try {
             into.add(data.content());
         } catch (StatusRuntimeException e) {
@@ -162,6 +168,23 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
             to.refuse(Status.INTERNAL.withDescription("the request ends within a message"));
         }
         to.inputEnded();
+    }
+
+    private void refuseUnknown(ChannelHandlerContext context, Status status, boolean ended) {
+        server.watch().began(GrpcMethod.UNKNOWN);
+        server.watch()
+                .ended(new CallEnd(
+                        GrpcMethod.UNKNOWN,
+                        CallWatch.name(status.getCode()),
+                        "-",
+                        context.channel().remoteAddress(),
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        null));
+        refuse(context, status, ended);
     }
 
     /** Answers a call that has no service. */

@@ -1,5 +1,8 @@
 package dev.apus.server.grpc;
 
+import dev.apus.server.http.CallEnd;
+import dev.apus.server.http.FrontEnd;
+import dev.apus.server.http.GrpcMethod;
 import io.grpc.Attributes;
 import io.grpc.Grpc;
 import io.grpc.Metadata;
@@ -17,6 +20,7 @@ import io.netty.handler.codec.http2.DefaultHttp2ResetFrame;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
+import java.net.SocketAddress;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,6 +50,15 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     private final Executor serial;
     private final Attributes attributes;
 
+    private final CallWatch watch;
+    private final GrpcMethod name;
+    private final String requestId;
+    private final long begun = System.nanoTime();
+    private long messagesReceived;
+    private long messagesSent;
+    private long bytesReceived;
+    private long bytesSent;
+
     private final Queue<Deframer.Frame> received = new ArrayDeque<>();
     private int wanted;
     private boolean inputEnded;
@@ -66,11 +79,16 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             ServerMethodDefinition<Q, A> definition,
             GrpcRequest request,
             int mostBytes,
+            CallWatch watch,
             Executor workers) {
         this.context = context;
         this.definition = definition;
         this.request = request;
         this.mostBytes = mostBytes;
+        this.watch = watch;
+        name = CallWatch.name(definition.getMethodDescriptor());
+        String given = request.metadata().get(REQUEST_ID);
+        requestId = given != null && FrontEnd.isRequestId(given) ? given : FrontEnd.newRequestId();
         serial = new SerialExecutor(workers);
         mayCompress = request.compressed();
         Attributes.Builder known = Attributes.newBuilder().set(GrpcTransport.KEY, this);
@@ -78,6 +96,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             known.set(Grpc.TRANSPORT_ATTR_REMOTE_ADDR, context.channel().remoteAddress());
         }
         attributes = known.build();
+        watch.began(name);
     }
 
     /** Begins the service's work; on the event loop. */
@@ -95,10 +114,21 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
 
     /** Takes a message of the client; on the event loop. */
     void received(Deframer.Frame frame) {
+        messagesReceived++;
         if (!closed) {
             received.add(frame);
             deliver();
         }
+    }
+
+    /** Bytes of messages have come; on the event loop. */
+    void bytesReceived(int count) {
+        bytesReceived += count;
+    }
+
+    /** The id that its client gave, or one made here; told in the answer's head. */
+    String requestId() {
+        return requestId;
     }
 
     /** The client sends no more; on the event loop. */
@@ -123,7 +153,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
 
     /** The client has gone or reset the stream; on the event loop. */
     void gone() {
-        if (end()) {
+        if (end(Status.CANCELLED)) {
             cancelled = true;
             tell(Listener::onCancel);
         }
@@ -142,7 +172,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
 
     /** Ends the call for a fault of the client's, of the transport or of time: the service is told that it is cancelled. On the event loop. */
     void refuse(Status status) {
-        if (end()) {
+        if (end(status)) {
             cancelled = true;
             writeEnd(status, new Metadata());
             tell(Listener::onCancel);
@@ -191,7 +221,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
 
     private void failed(Status status, @Nullable Metadata trailers) {
         onLoop(() -> {
-            if (end()) {
+            if (end(status)) {
                 cancelled = true;
                 writeEnd(status, trailers == null ? new Metadata() : trailers);
                 tell(Listener::onCancel);
@@ -235,6 +265,8 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
                 refuse(Status.INTERNAL.withDescription("the answer could not be made, see the server's log"));
                 return;
             }
+            messagesSent++;
+            bytesSent += frame.readableBytes();
             context.writeAndFlush(new DefaultHttp2DataFrame(frame));
         });
     }
@@ -242,7 +274,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     @Override
     public void close(Status status, Metadata trailers) {
         onLoop(() -> {
-            if (end()) {
+            if (end(status)) {
                 writeEnd(status, trailers).addListener(written -> {
                     if (written.isSuccess()) {
                         tell(Listener::onComplete);
@@ -256,7 +288,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     /** From here on nothing is taken or sent; false if it was so before. */
-    private boolean end() {
+    private boolean end(Status status) {
         if (closed) {
             return false;
         }
@@ -271,6 +303,17 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             timer.cancel(false);
         }
         context.channel().config().setAutoRead(true);
+        watch.ended(new CallEnd(
+                name,
+                CallWatch.name(status.getCode()),
+                requestId,
+                remote(),
+                System.nanoTime() - begun,
+                messagesReceived,
+                messagesSent,
+                bytesReceived,
+                bytesSent,
+                ending == null ? null : ending.session()));
         return true;
     }
 
@@ -290,11 +333,8 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     private void tellRequestId(Metadata metadata) {
-        Admission admitted = admission;
-        String id = admitted == null ? null : admitted.requestId();
-        if (id != null) {
-            metadata.put(REQUEST_ID, id);
-        }
+        metadata.discardAll(REQUEST_ID);
+        metadata.put(REQUEST_ID, requestId);
     }
 
     private void onLoop(Runnable action) {
@@ -333,6 +373,11 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     @Override
     public MethodDescriptor<Q, A> getMethodDescriptor() {
         return definition.getMethodDescriptor();
+    }
+
+    @Override
+    public @Nullable SocketAddress remote() {
+        return context.channel().remoteAddress();
     }
 
     @Override

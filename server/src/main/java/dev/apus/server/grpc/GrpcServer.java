@@ -17,6 +17,7 @@ final class GrpcServer {
     private final Map<String, ServerMethodDefinition<?, ?>> methods = new HashMap<>();
     private final Limits limits;
     private final Admission.Gate gate;
+    private final CallWatch watch;
     private final Executor workers;
 
     /**
@@ -32,6 +33,7 @@ final class GrpcServer {
      * @param services with the interceptors that are their own
      * @param interceptors of all services, the first one called first
      * @param gate lets calls in
+     * @param watch hears of calls
      * @param workers run the services' callbacks; they may block
      */
     GrpcServer(
@@ -39,6 +41,7 @@ final class GrpcServer {
             List<ServerInterceptor> interceptors,
             Limits limits,
             Admission.Gate gate,
+            CallWatch watch,
             Executor workers) {
         for (ServerServiceDefinition service : services) {
             for (ServerMethodDefinition<?, ?> method :
@@ -48,6 +51,7 @@ final class GrpcServer {
         }
         this.limits = limits;
         this.gate = gate;
+        this.watch = watch;
         this.workers = workers;
     }
 
@@ -67,6 +71,10 @@ final class GrpcServer {
 
     Admission.Gate gate() {
         return gate;
+    }
+
+    CallWatch watch() {
+        return watch;
     }
 
     Executor workers() {

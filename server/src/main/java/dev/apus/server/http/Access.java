@@ -163,7 +163,7 @@ final class Access {
     /**
      * Counts a request that makes the engine work against its tenant's limits, and tells these in the answer.
      *
-     * @throws ApiException 429 if they are reached
+     * @throws QuotaException if they are reached
      */
     Admission admit(Exchange exchange) {
         try {
@@ -173,7 +173,7 @@ final class Access {
             return admission;
         } catch (QuotaException e) {
             RateLimits.tell(exchange, quotas.standing(exchange.principal()));
-            throw rateLimited(e);
+            throw e;
         }
     }
 

@@ -78,10 +78,10 @@ final class BatchCalls implements BatchWork {
         }
         String path = batch.order().endpoint();
         LineSink sink = new LineSink(loops.next());
-        Exchange exchange = new Exchange(sink, request(path, requestId), dispatcher.memory());
+        Exchange exchange = new Exchange(sink, request(path, requestId), dispatcher.memory(), RequestWatch.NONE);
         exchange.route(path);
         exchange.principal(principal);
-        exchange.inBackground();
+        exchange.inBatch();
         try {
             exchange.admission(access.admitInBackground(principal));
         } catch (QuotaException e) {

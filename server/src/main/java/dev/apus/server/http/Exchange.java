@@ -25,6 +25,9 @@ final class Exchange {
     /** The form of a target that proxies use; what follows the authority is the rest. */
     private static final Pattern ABSOLUTE_FORM = Pattern.compile("(?is)https?://[^/?#]*(.*)");
 
+    /** Of a request whose client went before it was answered, as nginx logs it; never sent. */
+    static final int CLIENT_GONE = 499;
+
     private static final byte[] NOTHING = {};
     private static final String EVENTS = "text/event-stream; charset=utf-8";
     /** Before somebody is known, and on routes that ask for nobody. */
@@ -43,13 +46,18 @@ final class Exchange {
 
     private final MemoryBudget budget;
     private final MemoryBudget.Share memory;
+    private final RequestWatch watch;
+    private final RequestRecord record = new RequestRecord();
+    private boolean background;
+    private boolean over;
+    private long overNanos;
     private String route = "none";
     private Principal principal = NOBODY;
     private Admission admission = Admission.UNLIMITED;
     private byte[] body = NOTHING;
     private @Nullable BodyStream bodyStream;
     private String streamType = EVENTS;
-    private boolean background;
+    private boolean inBatch;
     private boolean headWritten;
     private volatile boolean ended;
     private int status;
@@ -62,18 +70,19 @@ final class Exchange {
     private volatile @Nullable Runnable onWritable;
     private final AtomicReference<@Nullable Runnable> onLeft = new AtomicReference<>();
 
-    Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget) {
+    /** @param watch hears of its end */
+    Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget, RequestWatch watch) {
         this.sink = sink;
         this.request = request;
         this.budget = budget;
+        this.watch = watch;
         memory = budget.share();
         String target = originForm(request.uri());
         int mark = target.indexOf('?');
         path = mark < 0 ? target : target.substring(0, mark);
         query = mark < 0 ? "" : target.substring(mark + 1);
         String given = request.headers().get("x-request-id");
-        requestId =
-                given != null && isRequestId(given) ? given : UUID.randomUUID().toString();
+        requestId = given != null && isRequestId(given) ? given : newRequestId();
         header("server", "apus");
         header("x-request-id", requestId);
         errors = ErrorShape.of(path, request.headers());
@@ -85,6 +94,10 @@ final class Exchange {
     /** Whether a client's text is safe and short enough to be an id in headers, answers and logs. */
     static boolean isRequestId(String text) {
         return REQUEST_ID.matcher(text).matches();
+    }
+
+    static String newRequestId() {
+        return UUID.randomUUID().toString();
     }
 
     /** The head as it came. */
@@ -117,6 +130,11 @@ final class Exchange {
         return arrivalNanos;
     }
 
+    /** Nanoseconds from its head to the end of its answer, or until now. */
+    long tookNanos() {
+        return (over ? overNanos : System.nanoTime()) - arrivalNanos;
+    }
+
     byte[] body() {
         return body;
     }
@@ -143,12 +161,12 @@ final class Exchange {
     }
 
     /** No client waits for it: it runs behind all others. */
-    void inBackground() {
-        background = true;
+    void inBatch() {
+        inBatch = true;
     }
 
-    boolean isInBackground() {
-        return background;
+    boolean isInBatch() {
+        return inBatch;
     }
 
     /** What the request takes of the memory until its handler is done. */
@@ -183,6 +201,22 @@ final class Exchange {
         admission = counted;
     }
 
+    /** What is known of it for those who watch the server. */
+    RequestRecord record() {
+        return record;
+    }
+
+    /** Whether it goes on after its client was answered, by {@link #detached}. */
+    boolean isBackground() {
+        return background;
+    }
+
+    /** From where it came and by which protocol. */
+    AnswerSink.Origin origin() {
+        return sink.origin();
+    }
+
+    /** Of the answer; 0 while there is none, {@link #CLIENT_GONE} if the client went before its end. */
     int status() {
         return status;
     }
@@ -273,7 +307,8 @@ final class Exchange {
      * for that of the other from now on, and what aborts this one aborts the other.
      */
     Exchange detached(AnswerSink elsewhere) {
-        Exchange other = new Exchange(elsewhere, request, budget);
+        Exchange other = new Exchange(elsewhere, request, budget, watch);
+        other.background = true;
         other.route = route;
         other.principal = principal;
         other.admission = admission;
@@ -311,7 +346,7 @@ final class Exchange {
             return;
         }
         ended = true;
-        status = answerStatus;
+        status = disconnected ? CLIENT_GONE : answerStatus;
         endBody();
         if (answerStatus != 204) {
             header("content-type", contentType);
@@ -320,6 +355,7 @@ final class Exchange {
         boolean headOnly = answerStatus == 204 || method().equals(HttpMethod.HEAD);
         sentBytes += sink.whole(head(), headOnly ? NOTHING : content, leaving(content.length));
         run(onEnd);
+        over();
         sink.answered(this);
     }
 
@@ -333,6 +369,7 @@ final class Exchange {
                 header("content-length", Long.toString(length));
                 sentBytes += sink.whole(head(), NOTHING, leaving(0));
                 run(onEnd);
+                over();
                 sink.answered(this);
             }
         });
@@ -375,6 +412,7 @@ final class Exchange {
         sentBytes += sink.part(headOnce(), pending, leaving(pending.length()));
         pending.clear();
         run(onEnd);
+        over();
         sink.answered(this);
     }
 
@@ -394,16 +432,29 @@ final class Exchange {
 
     /** Called by the connection or stream when it is closed. */
     void disconnected() {
-        if (ended) {
+        if (ended || disconnected) {
             return;
         }
         disconnected = true;
+        status = CLIENT_GONE;
         BodyStream stream = bodyStream;
         if (stream != null) {
             stream.fail("the client has gone before it had sent all");
         }
         run(onEnd);
         run(onLeft.getAndSet(null));
+        over();
+    }
+
+    /** Tells once. On the event loop. */
+    private void over() {
+        if (over) {
+            return;
+        }
+        over = true;
+        overNanos = System.nanoTime();
+        watch.answered(this);
+        record.answered(() -> watch.settled(this));
     }
 
     private static void run(@Nullable Runnable action) {

@@ -211,17 +211,13 @@ final class GenerationRoutes {
     }
 
     private Prompt textPrompt(Exchange exchange, String path, String text, boolean addSpecial, Truncation truncate) {
-        int[] ids = encode(exchange, path, text, addSpecial, truncate);
-        if (ids.length == 0) {
-            throw ApiException.invalid(path, "the prompt is empty, it must give at least one token");
-        }
-        return new Prompt(ids, text);
+        return new Prompt(encode(exchange, path, text, addSpecial, truncate), text);
     }
 
     private int[] encode(Exchange exchange, String path, String text, boolean addSpecial, Truncation truncate) {
         return truncate.isNone()
                 ? encoder.prompt(exchange, path, text, addSpecial)
-                : encoder.any(exchange, path, text, addSpecial);
+                : TextEncoder.notEmpty(path, encoder.any(exchange, path, text, addSpecial));
     }
 
     private Prompt idPrompt(String path, JsonNode list) {

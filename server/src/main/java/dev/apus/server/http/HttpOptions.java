@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
  * @param api what is decided about requests for text
  * @param tls the files for TLS; null for none
+ * @param watch what is told of requests
  * @param security who may do what; without keys whoever reaches the server
  * @param batches where files and batches are kept; null for none
  */
@@ -50,6 +51,7 @@ public record HttpOptions(
         Set<String> allowedOrigins,
         ApiOptions api,
         @Nullable TlsOptions tls,
+        WatchOptions watch,
         SecurityOptions security,
         @Nullable BatchOptions batches) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
@@ -134,6 +136,7 @@ public record HttpOptions(
         private Set<String> allowedHosts = Set.of();
         private Set<String> allowedOrigins = Set.of();
         private ApiOptions api = ApiOptions.DEFAULT;
+        private WatchOptions watch = WatchOptions.NONE;
         private SecurityOptions security = SecurityOptions.NONE;
         private @Nullable BatchOptions batches;
 
@@ -224,6 +227,11 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder watch(WatchOptions value) {
+            watch = value;
+            return this;
+        }
+
         public Builder security(SecurityOptions value) {
             security = value;
             return this;
@@ -256,6 +264,7 @@ public record HttpOptions(
                     allowedOrigins,
                     api,
                     tls,
+                    watch,
                     security,
                     batches);
         }

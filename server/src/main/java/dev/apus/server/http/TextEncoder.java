@@ -47,13 +47,21 @@ final class TextEncoder implements AutoCloseable {
      * Encodes a prompt that must fit the context.
      *
      * @param param the parameter that it came in, for messages
-     * @throws ApiException if no tokenisation of it fits
+     * @throws ApiException if no tokenisation of it fits, or it gives no token
      */
     int[] prompt(Exchange exchange, String param, String text, boolean addSpecialTokens) {
-        return prompt(exchange, param, text, addSpecialTokens, true);
+        return notEmpty(param, prompt(exchange, param, text, addSpecialTokens, true));
     }
 
-    /** The same; {@code parseSpecialTokens} as {@link Tokenizer#encode}'s. */
+    /** @throws ApiException if a prompt has no token, which no model can go on from */
+    static int[] notEmpty(String param, int[] ids) {
+        if (ids.length == 0) {
+            throw ApiException.invalid(param, "the prompt is empty, it must give at least one token");
+        }
+        return ids;
+    }
+
+    /** The same, but it may be empty; {@code parseSpecialTokens} as {@link Tokenizer#encode}'s. */
     int[] prompt(Exchange exchange, String param, String text, boolean addSpecialTokens, boolean parseSpecialTokens) {
         // A token without a text stands for a byte at least.
         if (text.length() > maxModelLength) {

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.lifecycle.AfterContainer;
@@ -92,6 +93,22 @@ class AnswersFuzzTest {
         } else if (response.statusCode() != 200) {
             assertThat(JSON.readTree(response.body()).at("/error/message").asString())
                     .isNotEmpty();
+        }
+    }
+
+    /** Of this server's template nothing is left of a last message without a text. */
+    @Example
+    void anEmptyPromptIsRefused() throws Exception {
+        ApiServer asked = Objects.requireNonNull(server, "the server has not been started");
+        String messages = "[{\"role\":\"user\",\"content\":\"\"}]";
+        for (Map.Entry<String, String> empty : List.of(
+                Map.entry("/v1/messages", "{\"max_tokens\":1,\"messages\":" + messages + "}"),
+                Map.entry("/v1/chat/completions", "{\"messages\":" + messages + "}"),
+                Map.entry("/v1/chat/completions", "{\"truncate_prompt_tokens\":4,\"messages\":" + messages + "}"),
+                Map.entry("/v1/responses", "{\"input\":" + messages + "}"))) {
+            HttpResponse<String> response = asked.post(empty.getKey(), empty.getValue());
+            assertThat(response.statusCode()).as(response.body()).isEqualTo(400);
+            assertThat(response.body()).contains("the prompt is empty");
         }
     }
 
