@@ -153,7 +153,7 @@ final class BatchPass {
         Running started = new Running(line, work.start(batch, ResultLog.requestId(batch, line.number()), line.body()));
         running.add(started);
         // Never fails: a call tells of its failure by its outcome.
-        var unused = started.call.outcome().thenAccept(outcome -> {
+        var _ = started.call.outcome().thenAccept(outcome -> {
             gate.leave(this);
             inbox.add(new Arrival(started, outcome));
         });

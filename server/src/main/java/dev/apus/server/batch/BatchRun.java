@@ -121,7 +121,7 @@ final class BatchRun implements Runnable {
         store.show(id, store.get(id).counts(), List.of(new Problem(code, message, null, 0)));
         woken.drainPermits();
         if (!isStopped()) {
-            var unused = woken.tryAcquire(options.retry().toMillis(), TimeUnit.MILLISECONDS);
+            var _ = woken.tryAcquire(options.retry().toMillis(), TimeUnit.MILLISECONDS);
         }
     }
 

@@ -48,11 +48,7 @@ public final class ApiException extends RuntimeException {
     /** The body is larger than so many bytes. */
     static ApiException tooLarge(long most) {
         return new ApiException(
-                413,
-                "the request body is larger than the limit of " + most + " bytes",
-                null,
-                "request_too_large",
-                0);
+                413, "the request body is larger than the limit of " + most + " bytes", null, "request_too_large", 0);
     }
 
     static ApiException tooManyConnections() {

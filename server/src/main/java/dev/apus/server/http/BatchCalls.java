@@ -45,8 +45,9 @@ final class BatchCalls implements BatchWork {
 
     @Override
     public Load load() {
-        boolean accepts =
-                !inFlight.isDraining() && !inFlight.isPaused() && model.engine().stats().alive();
+        boolean accepts = !inFlight.isDraining()
+                && !inFlight.isPaused()
+                && model.engine().stats().alive();
         int interactive = Math.max(0, inFlight.count() - running.get());
         return new Load(accepts, interactive, model.engine().stats().waiting());
     }

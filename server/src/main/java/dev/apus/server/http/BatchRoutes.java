@@ -155,7 +155,10 @@ final class BatchRoutes {
         for (int i = 0; i < problems.size(); i++) {
             Problem problem = problems.get(i);
             out.raw(i > 0 ? "," : "").raw("{\"code\":").string(problem.code());
-            out.raw(",\"message\":").string(problem.message()).raw(",\"param\":").stringOrNull(problem.param());
+            out.raw(",\"message\":")
+                    .string(problem.message())
+                    .raw(",\"param\":")
+                    .stringOrNull(problem.param());
             out.raw(",\"line\":").raw(problem.line() == 0 ? "null" : Integer.toString(problem.line()));
             out.raw("}");
         }

@@ -62,8 +62,9 @@ final class FileRoutes {
             }
             StoredFile file = upload.commit(form.filename == null ? "file" : form.filename, form.purpose);
             if (!form.unknown.isEmpty()) {
-                exchange.header("warning", "299 apus \"parameters without effect here: "
-                        + String.join(", ", form.unknown) + "\"");
+                exchange.header(
+                        "warning",
+                        "299 apus \"parameters without effect here: " + String.join(", ", form.unknown) + "\"");
             }
             exchange.respondJson(200, json(file));
         } catch (BatchException e) {
@@ -97,7 +98,7 @@ final class FileRoutes {
                     }
                 }
                 default -> {
-                    var unused = reader.text(part.name(), MOST_FIELD);
+                    var _ = reader.text(part.name(), MOST_FIELD);
                     form.unknown.add(part.name().replaceAll("[^A-Za-z0-9_.\\[\\]-]", "_"));
                 }
             }
@@ -123,8 +124,7 @@ final class FileRoutes {
         List<StoredFile> files = service.get().files().list(exchange.principal().tenant()).stream()
                 .filter(file -> purpose.isEmpty() || file.purpose().equals(purpose))
                 .toList();
-        exchange.respondJson(
-                200, pages.page(files, MOST_LISTED, MOST_LISTED, true, StoredFile::id, FileRoutes::json));
+        exchange.respondJson(200, pages.page(files, MOST_LISTED, MOST_LISTED, true, StoredFile::id, FileRoutes::json));
     }
 
     private void read(Exchange exchange) {

@@ -26,6 +26,11 @@ final class LineSink implements AnswerSink {
     }
 
     @Override
+    public Origin origin() {
+        return new Origin("-", "batch");
+    }
+
+    @Override
     public EventExecutor loop() {
         return loop;
     }

@@ -56,7 +56,8 @@ class BatchApiTest {
             text.append(BatchFixture.line(31, CHAT, "{\"messages\":3}"));
             String id = batches.start(CHAT, text.toString());
             JsonNode batch = batches.awaitStatus(id, "completed");
-            assertThat(batch.get("request_counts").toString()).isEqualTo("{\"total\":32,\"completed\":30,\"failed\":2}");
+            assertThat(batch.get("request_counts").toString())
+                    .isEqualTo("{\"total\":32,\"completed\":30,\"failed\":2}");
             assertThat(batch.get("metadata").toString()).isEqualTo("{\"a\":\"b\"}");
             Map<String, JsonNode> answers = lines(batches, batches.content(batch, "output_file_id"));
             assertThat(answers).hasSize(30);
@@ -65,14 +66,25 @@ class BatchApiTest {
                 assertThat(line.get("error").isNull()).isTrue();
                 JsonNode response = line.get("response");
                 assertThat(response.get("status_code").asInt()).isEqualTo(200);
-                assertThat(response.get("request_id").asString()).isEqualTo(line.get("id").asString());
-                assertThat(response.at("/body/choices/0/message/content").asString()).isEqualTo("hello " + i);
-                Contract.ofTheServer().check("POST", CHAT, 200, "application/json", response.get("body").toString());
+                assertThat(response.get("request_id").asString())
+                        .isEqualTo(line.get("id").asString());
+                assertThat(response.at("/body/choices/0/message/content").asString())
+                        .isEqualTo("hello " + i);
+                Contract.ofTheServer()
+                        .check(
+                                "POST",
+                                CHAT,
+                                200,
+                                "application/json",
+                                response.get("body").toString());
             }
             Map<String, JsonNode> errors = lines(batches, batches.content(batch, "error_file_id"));
             assertThat(errors.get("r30").at("/response/status_code").asInt()).isEqualTo(400);
-            assertThat(errors.get("r31").at("/response/body/error/param").asString()).isEqualTo("messages");
-            assertThat(batches.good(batches.get("/v1/files?purpose=batch_output")).get("data")).hasSize(2);
+            assertThat(errors.get("r31").at("/response/body/error/param").asString())
+                    .isEqualTo("messages");
+            assertThat(batches.good(batches.get("/v1/files?purpose=batch_output"))
+                            .get("data"))
+                    .hasSize(2);
         }
     }
 
@@ -109,10 +121,7 @@ class BatchApiTest {
                     told.add(error.get("line").asInt() + error.get("code").asString()));
             assertThat(told)
                     .containsExactly(
-                            "2duplicate_custom_id",
-                            "3invalid_json_line",
-                            "4model_not_found",
-                            "5unsupported_parameter");
+                            "2duplicate_custom_id", "3invalid_json_line", "4model_not_found", "5unsupported_parameter");
         }
     }
 
@@ -131,7 +140,8 @@ class BatchApiTest {
                             .statusCode())
                     .isEqualTo(400);
             assertThat(batches.get("/v1/batches/batch_1").statusCode()).isEqualTo(404);
-            assertThat(batches.post("/v1/batches/batch_1/cancel", "").statusCode()).isEqualTo(404);
+            assertThat(batches.post("/v1/batches/batch_1/cancel", "").statusCode())
+                    .isEqualTo(404);
             assertThat(batches.post("/v1/batches/batch_1", "").statusCode()).isEqualTo(404);
             assertThat(batches.good(batches.get("/v1/batches")).get("data")).isEmpty();
         }
@@ -158,8 +168,9 @@ class BatchApiTest {
             }
             String id = batches.start(CHAT, text.toString());
             awaitSize(seen, 4);
-            assertThat(seen).allMatch(request -> request.priority() == Integer.MAX_VALUE - 1
-                    && request.tenant().name().equals("default"));
+            assertThat(seen)
+                    .allMatch(request -> request.priority() == Integer.MAX_VALUE - 1
+                            && request.tenant().name().equals("default"));
             batches.good(batches.post(CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}"));
             assertThat(seen).as("no more than the concurrency allows").hasSize(5);
             JsonNode cancelled = batches.good(batches.post("/v1/batches/" + id + "/cancel", ""));
@@ -167,7 +178,8 @@ class BatchApiTest {
             JsonNode end = batches.awaitStatus(id, "cancelled");
             assertThat(end.get("request_counts").toString()).isEqualTo("{\"total\":20,\"completed\":0,\"failed\":20}");
             assertThat(batches.content(end, "error_file_id")).contains("batch_cancelled");
-            assertThat(batches.post("/v1/batches/" + id + "/cancel", "").statusCode()).isEqualTo(409);
+            assertThat(batches.post("/v1/batches/" + id + "/cancel", "").statusCode())
+                    .isEqualTo(409);
             go.release(100);
         }
     }
@@ -219,9 +231,8 @@ class BatchApiTest {
 
     private record UnaryKeys(Terms acme) {
         HttpOptions.Builder apply(HttpOptions.Builder options) {
-            return options.security(new SecurityOptions(List.of(
-                    key("sk-acme", "acme", acme, false),
-                    key("sk-other", "other", Terms.USUAL, false))));
+            return options.security(new SecurityOptions(
+                    List.of(key("sk-acme", "acme", acme, false), key("sk-other", "other", Terms.USUAL, false))));
         }
 
         static ApiKey key(String secret, String tenant, Terms terms, boolean disabled) {
@@ -237,12 +248,13 @@ class BatchApiTest {
             String id = batches.start(CHAT, BatchFixture.chat(0, "a"));
             JsonNode batch = batches.awaitStatus(id, "completed");
             String output = batch.get("output_file_id").asString();
-            for (String path : List.of(
-                    "/v1/batches/" + id, "/v1/files/" + output, "/v1/files/" + output + "/content")) {
+            for (String path :
+                    List.of("/v1/batches/" + id, "/v1/files/" + output, "/v1/files/" + output + "/content")) {
                 HttpResponse<String> other =
                         batches.send(batches.request(path, "sk-other").build());
                 assertThat(other.statusCode()).as(path).isEqualTo(404);
-                assertThat(batches.send(batches.request(path, "sk-none").build()).statusCode())
+                assertThat(batches.send(batches.request(path, "sk-none").build())
+                                .statusCode())
                         .isEqualTo(401);
                 assertThat(batches.get(path).statusCode()).isEqualTo(200);
             }
@@ -251,7 +263,9 @@ class BatchApiTest {
                         batches.send(batches.request(path, "sk-other").build());
                 assertThat(batches.good(other).get("data")).isEmpty();
             }
-            assertThat(batches.send(batches.request("/v1/files/" + output, "sk-other").DELETE().build())
+            assertThat(batches.send(batches.request("/v1/files/" + output, "sk-other")
+                                    .DELETE()
+                                    .build())
                             .statusCode())
                     .isEqualTo(404);
         }
@@ -281,7 +295,11 @@ class BatchApiTest {
         String id;
         CountDownLatch never = new CountDownLatch(1);
         try (BatchFixture batches = new BatchFixture(
-                Wire.HTTP_1_1, folder, new ScriptedEngine(answer -> never.await()), "sk-acme", keys(Terms.USUAL)::apply)) {
+                Wire.HTTP_1_1,
+                folder,
+                new ScriptedEngine(answer -> never.await()),
+                "sk-acme",
+                keys(Terms.USUAL)::apply)) {
             id = batches.start(CHAT, BatchFixture.chat(0, "a"));
             batches.awaitStatus(id, "in_progress");
         }
@@ -292,14 +310,15 @@ class BatchApiTest {
         });
         SecurityOptions revoked = new SecurityOptions(List.of(
                 UnaryKeys.key("sk-acme", "acme", Terms.USUAL, true), UnaryKeys.key("sk-b", "b", Terms.USUAL, false)));
-        try (BatchFixture batches = new BatchFixture(
-                Wire.HTTP_1_1, folder, watching, "sk-b", options -> options.security(revoked))) {
+        try (BatchFixture batches =
+                new BatchFixture(Wire.HTTP_1_1, folder, watching, "sk-b", options -> options.security(revoked))) {
             assertThat(batches.get("/v1/batches/" + id).statusCode()).isEqualTo(404);
             Thread.sleep(300);
             assertThat(seen).isEmpty();
         }
         SecurityOptions other = new SecurityOptions(List.of(
-                UnaryKeys.key("sk-acme", "acme", Terms.USUAL, true), ApiKey.ofSecret(
+                UnaryKeys.key("sk-acme", "acme", Terms.USUAL, true),
+                ApiKey.ofSecret(
                         "sk-new", new Principal("new", "acme", Set.of(Role.INFERENCE), Set.of(), Terms.USUAL))));
         try (BatchFixture batches =
                 new BatchFixture(Wire.HTTP_1_1, folder, echo(), "sk-new", options -> options.security(other))) {

@@ -38,15 +38,16 @@ final class BatchFixture implements AutoCloseable {
     }
 
     static String line(int i, String endpoint, String body) {
-        return "{\"custom_id\":\"r" + i + "\",\"method\":\"POST\",\"url\":\"" + endpoint + "\",\"body\":" + body + "}\n";
+        return "{\"custom_id\":\"r" + i + "\",\"method\":\"POST\",\"url\":\"" + endpoint + "\",\"body\":" + body
+                + "}\n";
     }
 
     static String chat(int i, String text) {
         return line(
                 i,
                 "/v1/chat/completions",
-                "{\"model\":\"stub\",\"max_tokens\":" + text.length() + ",\"messages\":[{\"role\":\"user\",\"content\":\""
-                        + text + "\"}]}");
+                "{\"model\":\"stub\",\"max_tokens\":" + text.length()
+                        + ",\"messages\":[{\"role\":\"user\",\"content\":\"" + text + "\"}]}");
     }
 
     static byte[] form(String purpose, String filename, String content) {
@@ -129,8 +130,7 @@ final class BatchFixture implements AutoCloseable {
     }
 
     String content(JsonNode batch, String field) throws Exception {
-        HttpResponse<String> response =
-                get("/v1/files/" + batch.get(field).asString() + "/content");
+        HttpResponse<String> response = get("/v1/files/" + batch.get(field).asString() + "/content");
         assertThat(response.statusCode()).isEqualTo(200);
         return response.body();
     }

@@ -31,8 +31,7 @@ class BatchJavaClientTest {
     void runsABatch() throws Exception {
         Path input = folder.resolve("requests.jsonl");
         Files.writeString(input, BatchFixture.chat(0, "hello") + BatchFixture.chat(1, "world"));
-        try (BatchFixture batches =
-                new BatchFixture(folder.resolve("kept"), new ScriptedEngine(new EchoScript()))) {
+        try (BatchFixture batches = new BatchFixture(folder.resolve("kept"), new ScriptedEngine(new EchoScript()))) {
             OpenAIClient client = OpenAIOkHttpClient.builder()
                     .baseUrl(batches.server.url() + "/v1")
                     .apiKey("none")

@@ -65,11 +65,12 @@ class FilesTest {
         HttpResponse<String> back = batches.get(path + "/content");
         assertThat(back.body()).isEqualTo(content);
         assertThat(back.headers().firstValue("content-type")).hasValue("application/jsonl");
-        HttpResponse<String> head = batches.send(
-                batches.request(path + "/content").HEAD().build());
+        HttpResponse<String> head =
+                batches.send(batches.request(path + "/content").HEAD().build());
         assertThat(head.headers().firstValueAsLong("content-length").orElse(-1))
                 .isEqualTo(file.get("bytes").asLong());
-        assertThat(batches.good(batches.delete(path)).get("deleted").asBoolean()).isTrue();
+        assertThat(batches.good(batches.delete(path)).get("deleted").asBoolean())
+                .isTrue();
         assertThat(batches.get(path).statusCode()).isEqualTo(404);
         assertThat(batches.get(path + "/content").statusCode()).isEqualTo(404);
         assertThat(batches.delete(path).statusCode()).isEqualTo(404);
@@ -89,10 +90,15 @@ class FilesTest {
         JsonNode next = batches.good(batches.get("/v1/files?limit=9&order=asc&after=" + ids.get(1)));
         assertThat(next.get("data")).hasSize(3);
         assertThat(next.get("has_more").asBoolean()).isFalse();
-        assertThat(batches.good(batches.get("/v1/files")).get("data").get(0).get("id").asString())
+        assertThat(batches.good(batches.get("/v1/files"))
+                        .get("data")
+                        .get(0)
+                        .get("id")
+                        .asString())
                 .as("the newest first")
                 .isEqualTo(ids.get(4));
-        assertThat(batches.good(batches.get("/v1/files?purpose=batch_output")).get("data")).isEmpty();
+        assertThat(batches.good(batches.get("/v1/files?purpose=batch_output")).get("data"))
+                .isEmpty();
         for (String wrong : List.of("limit=0", "limit=x", "order=up", "after=file-1")) {
             assertThat(batches.get("/v1/files?" + wrong).statusCode()).as(wrong).isEqualTo(400);
         }
@@ -110,7 +116,9 @@ class FilesTest {
             String path = "/v1/files/" + id;
             if (wire() == Wire.HTTP_1_1) {
                 try (RawClient raw = batches.server.connect()) {
-                    assertThat(raw.send(RawClient.get(path + "/content")).readAnswer()).as(path).startsWith("HTTP/1.1 404 ");
+                    assertThat(raw.send(RawClient.get(path + "/content")).readAnswer())
+                            .as(path)
+                            .startsWith("HTTP/1.1 404 ");
                 }
             }
             assertThat(batches.send(request).statusCode()).isEqualTo(404);
@@ -218,8 +226,9 @@ class FilesTest {
     @Test
     void aServerWithoutBatchesSaysSo() throws Exception {
         try (ApiServer without = new ApiServer(new CharTokenizer(), new StubEngine())) {
-            HttpResponse<String> response = without.post("/v1/batches", "{\"input_file_id\":\"f\",\"endpoint\":"
-                    + "\"/v1/completions\",\"completion_window\":\"24h\"}");
+            HttpResponse<String> response = without.post(
+                    "/v1/batches",
+                    "{\"input_file_id\":\"f\",\"endpoint\":" + "\"/v1/completions\",\"completion_window\":\"24h\"}");
             assertThat(response.statusCode()).isEqualTo(501);
             assertThat(response.body()).contains("--batch-dir");
         }

@@ -50,8 +50,8 @@ class MultipartReaderTest {
     }
 
     private static String part(String disposition, String content) {
-        return "--X\r\nContent-Disposition: form-data; " + disposition + "\r\nContent-Type: text/plain\r\n\r\n" + content
-                + "\r\n";
+        return "--X\r\nContent-Disposition: form-data; " + disposition + "\r\nContent-Type: text/plain\r\n\r\n"
+                + content + "\r\n";
     }
 
     @ParameterizedTest
@@ -63,10 +63,7 @@ class MultipartReaderTest {
                 + part("filename*=UTF-8''a%20%C3%A4; name=\"q\\\"uoted\"", "\r\n") + "--X--\r\n";
         assertThat(read(inBites(latin(body), bite), TYPE, 3))
                 .containsExactly(
-                        "purpose|null|batch",
-                        "empty|null|",
-                        "file|../../etc/passwd|" + nasty,
-                        "q\"uoted|a ä|\r\n");
+                        "purpose|null|batch", "empty|null|", "file|../../etc/passwd|" + nasty, "q\"uoted|a ä|\r\n");
     }
 
     @Test
@@ -123,7 +120,9 @@ class MultipartReaderTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"\""})
+    @ValueSource(
+            strings = {"", "multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"\""
+            })
     void refusesATypeWithoutBoundary(String type) {
         assertThatThrownBy(() -> read(inBites(latin("--X--"), 5), type, 10)).hasMessageContaining("boundary");
     }
