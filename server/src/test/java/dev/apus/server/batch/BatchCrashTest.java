@@ -195,8 +195,7 @@ class BatchCrashTest {
             Batch done = BatchFolder.awaitEnd(batches, batch.id());
             assertThat(done.status()).isEqualTo(BatchStatus.COMPLETED);
             assertThat(done.counts()).isEqualTo(new Batch.Counts(8, 8, 0));
-            Batch.Results results = done.results();
-            assertThat(results).isNotNull();
+            Batch.Results results = BatchFolder.resultsOf(done);
             assertThat(BatchFolder.results(batches, results.outputFileId())).hasSize(8);
         }
     }

@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -86,7 +87,7 @@ final class BatchFolder {
             Path path = batches.files().path(batches.files().get(OWNER.tenant(), fileId));
             String text = Files.readString(path, StandardCharsets.UTF_8);
             assertThat(text).endsWith("\n");
-            for (String line : text.split("\n")) {
+            for (String line : text.lines().toList()) {
                 JsonNode node = JSON.readTree(line);
                 assertThat(results.put(node.get("custom_id").asString(), node))
                         .as("twice: %s", line)
@@ -96,12 +97,16 @@ final class BatchFolder {
         return results;
     }
 
+    /** Of a batch that must have some. */
+    static Batch.Results resultsOf(Batch batch) {
+        return Objects.requireNonNull(batch.results());
+    }
+
     /** Holds that a batch of {@link #lines} is done, each request once. */
     static void assertComplete(Batches batches, Batch batch, int count) throws IOException {
         assertThat(batch.status()).isEqualTo(BatchStatus.COMPLETED);
         assertThat(batch.counts()).isEqualTo(new Batch.Counts(count, count - count / 5, count / 5));
-        Batch.Results results = batch.results();
-        assertThat(results).isNotNull();
+        Batch.Results results = resultsOf(batch);
         Map<String, JsonNode> all = results(batches, results.outputFileId());
         Map<String, JsonNode> errors = results(batches, results.errorFileId());
         assertThat(all).hasSize(count - count / 5);
@@ -109,7 +114,7 @@ final class BatchFolder {
         all.putAll(errors);
         assertThat(all).hasSize(count);
         for (int i = 0; i < count; i++) {
-            JsonNode response = all.get("line-" + i).get("response");
+            JsonNode response = Objects.requireNonNull(all.get("line-" + i)).get("response");
             assertThat(response.get("status_code").asInt()).isEqualTo(i % 5 == 4 ? 400 : 200);
             assertThat(response.get("body").get("echo").get("n").asInt()).isEqualTo(i);
         }

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -103,8 +104,7 @@ class BatchesTest {
             assertThat(end.status()).isEqualTo(BatchStatus.CANCELLED);
             assertThat(end.counts()).isEqualTo(new Batch.Counts(10, 1, 9));
             assertThat(work.aborted).hasValue(4);
-            Batch.Results results = end.results();
-            assertThat(results).isNotNull();
+            Batch.Results results = BatchFolder.resultsOf(end);
             assertThat(BatchFolder.results(batches, results.outputFileId())).hasSize(1);
             assertThat(BatchFolder.results(batches, results.errorFileId()).values())
                     .hasSize(9)
@@ -123,11 +123,14 @@ class BatchesTest {
             Batch end = BatchFolder.awaitEnd(batches, batch.id());
             assertThat(end.status()).isEqualTo(BatchStatus.EXPIRED);
             assertThat(end.counts()).isEqualTo(new Batch.Counts(6, 0, 6));
-            Batch.Results results = end.results();
-            assertThat(results).isNotNull();
+            Batch.Results results = BatchFolder.resultsOf(end);
             assertThat(results.outputFileId()).isNull();
             Map<String, JsonNode> errors = BatchFolder.results(batches, results.errorFileId());
-            assertThat(errors.get("line-0").get("error").get("code").asString()).isEqualTo("batch_expired");
+            assertThat(Objects.requireNonNull(errors.get("line-0"))
+                            .get("error")
+                            .get("code")
+                            .asString())
+                    .isEqualTo("batch_expired");
         }
     }
 

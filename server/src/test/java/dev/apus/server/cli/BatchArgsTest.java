@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.apus.server.batch.BatchOptions;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
@@ -25,9 +26,13 @@ class BatchArgsTest {
         return host.batches.options();
     }
 
+    private static BatchOptions some(String... arguments) {
+        return Objects.requireNonNull(parse(arguments));
+    }
+
     @Test
     void readsAllOptions() {
-        BatchOptions options = parse(
+        BatchOptions options = some(
                 "--batch-dir",
                 "here",
                 "--max-batch-file-bytes",
@@ -37,7 +42,6 @@ class BatchArgsTest {
                 "5",
                 "--max-batch-concurrency",
                 "3");
-        assertThat(options).isNotNull();
         assertThat(options.folder()).isEqualTo(Path.of("here"));
         assertThat(options.required()).isTrue();
         assertThat(options.maxFileBytes()).isEqualTo(1 << 20);
@@ -54,8 +58,7 @@ class BatchArgsTest {
 
     @Test
     void theUsualFolderNeedNotBeUsable() {
-        BatchOptions options = parse();
-        assertThat(options).isNotNull();
+        BatchOptions options = some();
         assertThat(options.required()).isFalse();
         assertThat(BatchArgs.usualFolder(Map.of(), Path.of("/home/me")))
                 .isEqualTo(Path.of("/home/me/.local/share/apus/batches"));

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -62,7 +63,7 @@ class BatchApiTest {
             Map<String, JsonNode> answers = lines(batches, batches.content(batch, "output_file_id"));
             assertThat(answers).hasSize(30);
             for (int i = 0; i < 30; i++) {
-                JsonNode line = answers.get("r" + i);
+                JsonNode line = Objects.requireNonNull(answers.get("r" + i));
                 assertThat(line.get("error").isNull()).isTrue();
                 JsonNode response = line.get("response");
                 assertThat(response.get("status_code").asInt()).isEqualTo(200);
@@ -79,8 +80,13 @@ class BatchApiTest {
                                 response.get("body").toString());
             }
             Map<String, JsonNode> errors = lines(batches, batches.content(batch, "error_file_id"));
-            assertThat(errors.get("r30").at("/response/status_code").asInt()).isEqualTo(400);
-            assertThat(errors.get("r31").at("/response/body/error/param").asString())
+            assertThat(Objects.requireNonNull(errors.get("r30"))
+                            .at("/response/status_code")
+                            .asInt())
+                    .isEqualTo(400);
+            assertThat(Objects.requireNonNull(errors.get("r31"))
+                            .at("/response/body/error/param")
+                            .asString())
                     .isEqualTo("messages");
             assertThat(batches.good(batches.get("/v1/files?purpose=batch_output"))
                             .get("data"))
