@@ -43,7 +43,9 @@ final class Access {
         this.keys = keys;
         this.model = model;
         this.clock = clock;
-        anyone = local ? Principal.of("none", Role.ADMIN) : Principal.of("none", Role.INFERENCE, Role.MONITOR);
+        anyone = local
+                ? Principal.of(Principal.NO_KEY, Role.ADMIN)
+                : Principal.of(Principal.NO_KEY, Role.INFERENCE, Role.MONITOR);
     }
 
     /**
@@ -141,7 +143,7 @@ final class Access {
             throw new ApiException(
                     403,
                     "the API key '" + principal.key() + "' has not the role '" + role.word() + "' that this needs"
-                            + (principal.key().equals("none") ? "; start the server with keys" : ""),
+                            + (principal.hasNoKey() ? "; start the server with keys" : ""),
                     null,
                     "missing_role",
                     0);

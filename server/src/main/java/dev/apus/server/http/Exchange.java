@@ -31,7 +31,7 @@ final class Exchange {
     private static final byte[] NOTHING = {};
     private static final String EVENTS = "text/event-stream; charset=utf-8";
     /** Before somebody is known, and on routes that ask for nobody. */
-    private static final Principal NOBODY = Principal.of("none");
+    private static final Principal NOBODY = Principal.of(Principal.NO_KEY);
 
     private final AnswerSink sink;
     private final HttpRequest request;
