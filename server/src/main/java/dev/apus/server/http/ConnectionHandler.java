@@ -34,8 +34,10 @@ import org.slf4j.LoggerFactory;
 final class ConnectionHandler extends ChannelInboundHandlerAdapter implements ConnectionTimers.Expiry {
     private static final Logger LOG = LoggerFactory.getLogger(ConnectionHandler.class);
     private static final byte[] CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
-    /** Parts of pipelined requests that wait before reading stops. */
+    /** Parts of pipelined requests that wait before reading stops, and their bytes; what was read with the last one may come on top. */
     private static final int MOST_WAITING = 32;
+
+    private static final int MOST_WAITING_BYTES = 64 << 10;
 
     /** What is done with what comes in. */
     private enum State {
@@ -62,6 +64,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     private @Nullable Exchange current;
 
     private @Nullable Route route;
+    private int waitingBytes;
     private boolean handlingWaiting;
     private boolean inputEnded;
     private boolean outputEnded;
@@ -101,10 +104,36 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             handle(context, message);
         } else {
             waiting.add(message);
-            if (waiting.size() > MOST_WAITING) {
-                context.channel().config().setAutoRead(false);
+            waitingBytes += bytes(message);
+            if (isTooMuchWaiting()) {
+                tooMuchWaits(context);
             }
         }
+    }
+
+    /** The connection is not read any more; then nobody would see its client go, for whom something may be generated. */
+    private void tooMuchWaits(ChannelHandlerContext context) {
+        Exchange exchange = current;
+        if (state == State.ANSWERING && exchange != null && route != null && route.generates()) {
+            exchange.closeAfter();
+            exchange.refuse(new ApiException(
+                    400,
+                    "more than " + MOST_WAITING_BYTES + " bytes or " + MOST_WAITING
+                            + " parts were pipelined behind a request that generates; wait for its answer, or use another connection",
+                    null,
+                    "pipelined_too_much",
+                    0));
+        } else {
+            context.channel().config().setAutoRead(false);
+        }
+    }
+
+    private static int bytes(Object message) {
+        return message instanceof HttpContent content ? content.content().readableBytes() : 0;
+    }
+
+    private boolean isTooMuchWaiting() {
+        return waiting.size() > MOST_WAITING || waitingBytes > MOST_WAITING_BYTES;
     }
 
     /** A part of the request at hand, or a new request of a client that reads its answers. */
@@ -284,12 +313,17 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         handlingWaiting = true;
         try {
             while (!waiting.isEmpty() && mayHandle(context)) {
-                handle(context, waiting.remove());
+                Object message = waiting.remove();
+                waitingBytes -= bytes(message);
+                handle(context, message);
             }
         } finally {
             handlingWaiting = false;
         }
-        if (waiting.size() <= MOST_WAITING && !context.channel().config().isAutoRead()) {
+        if (state == State.RECEIVING && waiting.isEmpty()) {
+            timers.requestBegins(context);
+        }
+        if (!isTooMuchWaiting() && !context.channel().config().isAutoRead()) {
             context.channel().config().setAutoRead(true);
         }
         if (inputEnded) {
@@ -371,6 +405,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         while (!waiting.isEmpty()) {
             ReferenceCountUtil.release(waiting.remove());
         }
+        waitingBytes = 0;
     }
 
     @Override

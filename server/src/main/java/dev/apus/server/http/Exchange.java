@@ -305,14 +305,20 @@ final class Exchange {
     /**
      * The same request with an answer that goes elsewhere and does not end with this client. What waits for the end of this exchange waits
      * for that of the other from now on, and what aborts this one aborts the other.
+     *
+     * @throws ApiException if this client has gone already: its request is no longer counted, so nothing may go on in its name
      */
     Exchange detached(AnswerSink elsewhere) {
+        Runnable counted = onLeft.getAndSet(null);
+        if (counted == null && isOver()) {
+            throw ApiException.unavailable("the client has gone");
+        }
         Exchange other = new Exchange(elsewhere, request, budget, watch);
         other.background = true;
         other.route = route;
         other.principal = principal;
         other.admission = admission;
-        other.onLeft.set(onLeft.getAndSet(null));
+        other.onLeft.set(counted);
         onAbort = other::abort;
         return other;
     }

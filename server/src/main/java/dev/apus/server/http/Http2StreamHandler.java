@@ -1,6 +1,5 @@
 package dev.apus.server.http;
 
-import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -54,8 +53,6 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
 
     private boolean answered;
     private boolean left;
-    /** Bytes that waited for the client when the stall timer began. */
-    private long waitingBytes;
 
     /**
      * @param watchOnly whether it answers only those who watch the server: the others' places are taken
@@ -204,7 +201,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         answered = true;
         timers.requestEnds();
         if (!left) {
-            stalls(context);
+            timers.stalls(context);
         }
     }
 
@@ -227,7 +224,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext context) {
         if (!context.channel().isWritable()) {
-            stalls(context);
+            timers.stalls(context);
             return;
         }
         timers.flows();
@@ -235,7 +232,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         if (exchange != null) {
             exchange.writable();
         } else if (answered && !left) {
-            stalls(context);
+            timers.stalls(context);
         }
     }
 
@@ -268,18 +265,6 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         context.close();
     }
 
-    private void stalls(ChannelHandlerContext context) {
-        waitingBytes = waitingBytes(context.channel());
-        timers.stalls(context);
-    }
-
-    /** Bytes written and not taken by the client. */
-    private static long waitingBytes(Channel stream) {
-        return stream.isWritable()
-                ? stream.config().getWriteBufferHighWaterMark() - stream.bytesBeforeUnwritable()
-                : stream.config().getWriteBufferLowWaterMark() + stream.bytesBeforeWritable();
-    }
-
     @Override
     public void readExpired(ChannelHandlerContext context) {
         Exchange exchange = current;
@@ -301,11 +286,6 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
 
     @Override
     public void stallExpired(ChannelHandlerContext context) {
-        timers.flows();
-        if (waitingBytes(context.channel()) < waitingBytes) {
-            stalls(context);
-            return;
-        }
         LOG.info(
                 "{} has read nothing of a stream for {} ms; the stream is reset",
                 context.channel().remoteAddress(),

@@ -52,8 +52,12 @@ final class InFlight {
         paused = true;
     }
 
+    /** Takes requests again; what waits for the last one to end is done now, since under load there is none. */
     void resume() {
         paused = false;
+        for (Runnable next = waiting.poll(); next != null; next = waiting.poll()) {
+            next.run();
+        }
     }
 
     boolean isPaused() {
@@ -65,7 +69,7 @@ final class InFlight {
         return exchanges.size();
     }
 
-    /** Runs the action once as soon as none is in flight, on this thread or the one that ends the last. */
+    /** Runs the action once as soon as none is in flight or {@link #resume} is called, on this thread or the one that sees to that. */
     void whenEmpty(Runnable action) {
         waiting.add(action);
         runIfEmpty();
