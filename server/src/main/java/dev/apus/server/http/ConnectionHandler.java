@@ -57,6 +57,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     private final boolean watchOnly;
     private final BodyCollector body;
     private final ConnectionTimers timers;
+    private final Uploads uploads;
     private final ArrayDeque<Object> waiting = new ArrayDeque<>();
     private State state = State.IDLE;
     /** In RECEIVING and ANSWERING, and while a request is refused. */
@@ -74,6 +75,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         this.watchOnly = watchOnly;
         body = new BodyCollector(dispatcher.options().maxBodyBytes());
         timers = ConnectionTimers.of(dispatcher.options(), watchOnly, this);
+        uploads = new Uploads(timers);
     }
 
     @Override
@@ -168,7 +170,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         boolean understood = false;
         try {
             dispatcher.checkHead(request);
-            body.checkLength(HttpUtil.getContentLength(request, 0L));
+            dispatcher.checkLength(exchange, HttpUtil.getContentLength(request, 0L));
             understood = true;
             if (dispatcher.isDraining() || watchOnly) {
                 exchange.closeAfter();
@@ -183,6 +185,9 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             route = found;
             if (Dispatcher.expectsContinue(request)) {
                 context.writeAndFlush(Unpooled.wrappedBuffer(CONTINUE), context.voidPromise());
+            }
+            if (found.takesStream()) {
+                dispatcher.dispatchStream(found, exchange, () -> uploads.goOn(context, exchange));
             }
         } catch (ApiException e) {
             answerEarly(exchange, request, e, understood);
@@ -219,11 +224,20 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             return;
         }
         try {
-            body.append(context.alloc(), exchange.memory(), content.content());
+            BodyStream stream = exchange.bodyStream();
+            if (stream != null) {
+                uploads.take(context, stream, content.content());
+            } else {
+                body.append(context.alloc(), exchange.memory(), content.content());
+            }
             if (last) {
                 timers.requestEnds();
                 timers.busy();
                 state = State.ANSWERING;
+            }
+            if (last && stream != null) {
+                stream.finish();
+            } else if (last) {
                 checkInput(target);
                 exchange.body(body.take());
                 dispatcher.dispatch(target, exchange);

@@ -40,6 +40,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
     private final @Nullable Supplier<ChannelHandler> grpc;
     private final BodyCollector body;
     private final ConnectionTimers timers;
+    private final Uploads uploads;
     /** From the head on until it is answered. */
     private @Nullable Exchange current;
 
@@ -64,6 +65,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         HttpOptions options = dispatcher.options();
         body = new BodyCollector(options.maxBodyBytes());
         timers = new ConnectionTimers(options.readTimeout(), options.idleTimeout(), options.stallTimeout(), this);
+        uploads = new Uploads(timers);
     }
 
     @Override
@@ -109,7 +111,13 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         }
         current = exchange;
         try {
-            route = accept(context, exchange, head);
+            Route found = accept(context, exchange, head);
+            route = found;
+            if (found != null && found.takesStream() && !answered) {
+                Exchange taking = exchange;
+                dispatcher.dispatchStream(found, exchange, () -> uploads.goOn(context, taking));
+                dispatched = true;
+            }
         } catch (ApiException e) {
             exchange.respond(e);
         }
@@ -134,7 +142,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         if (isGrpc(head)) {
             throw watchOnly ? ApiException.tooManyConnections() : noGrpc();
         }
-        body.checkLength(HttpUtil.getContentLength(request, 0L));
+        dispatcher.checkLength(exchange, HttpUtil.getContentLength(request, 0L));
         Route found = dispatcher.route(exchange);
         if (found != null && watchOnly && !found.watches()) {
             throw ApiException.tooManyConnections();
@@ -153,11 +161,16 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
     private void receive(ChannelHandlerContext context, Http2DataFrame data) {
         whole = data.isEndStream();
         Exchange exchange = current;
-        if (exchange == null || dispatched) {
+        BodyStream stream = exchange == null ? null : exchange.bodyStream();
+        if (exchange == null || (dispatched && stream == null)) {
             return;
         }
         try {
-            body.append(context.alloc(), exchange.memory(), data.content());
+            if (stream == null) {
+                body.append(context.alloc(), exchange.memory(), data.content());
+            } else {
+                uploads.take(context, stream, data.content());
+            }
         } catch (ApiException e) {
             exchange.respond(e);
         }
@@ -171,7 +184,10 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         timers.requestEnds();
         Exchange exchange = current;
         Route target = route;
-        if (exchange != null && target != null && !dispatched) {
+        BodyStream stream = exchange == null ? null : exchange.bodyStream();
+        if (stream != null) {
+            stream.finish();
+        } else if (exchange != null && target != null && !dispatched) {
             dispatched = true;
             exchange.body(body.take());
             dispatcher.dispatch(target, exchange);

@@ -7,6 +7,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** The requests for text that are not answered yet, from their heads on: what a stop waits for. Thread-safe. */
 final class InFlight {
@@ -18,6 +19,7 @@ final class InFlight {
     private final Queue<Runnable> waiting = new ConcurrentLinkedQueue<>();
     private volatile boolean draining;
     private volatile boolean paused;
+    private final AtomicInteger abortions = new AtomicInteger();
 
     /** Counts a request until {@link #leave}; false if no more are taken. */
     boolean enter(Exchange exchange) {
@@ -90,6 +92,8 @@ final class InFlight {
 
     /** Ends all that are in flight: those that generate as aborted, the others with a refusal. */
     void abortAll() {
+        // The last word of an aborted answer must not be taken for its end.
+        abortions.incrementAndGet();
         exchanges.forEach(Exchange::abort);
     }
 
@@ -104,6 +108,11 @@ final class InFlight {
             }
         }
         return aborted;
+    }
+
+    /** How often all were ended: an answer that came after one more may not be whole. */
+    int abortions() {
+        return abortions.get();
     }
 
     private void runIfEmpty() {
