@@ -1,6 +1,7 @@
 package dev.apus.kvcache;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which KV blocks hold which tokens of which sequence: block tables, reference counts, the free list and the prefix cache. The design
@@ -22,6 +23,7 @@ public final class BlockManager {
     private final int[] references;
     private final FreeList free;
     private final BlockIndex index;
+    private final @Nullable BlockAges ages;
     private int[][] tables = new int[0][];
     private int[] counts = new int[0];
     /** Blocks of each row that were hit or offered to the prefix cache. */
@@ -33,6 +35,16 @@ public final class BlockManager {
      * @param prefixCaching whether full blocks are shared between sequences
      */
     public BlockManager(int blocks, int blockSize, boolean prefixCaching) {
+        this(blocks, blockSize, prefixCaching, null);
+    }
+
+    /**
+     * @param blocks blocks of the cache
+     * @param blockSize tokens of a block
+     * @param prefixCaching whether full blocks are shared between sequences
+     * @param ages measures how long cached blocks live; null if nobody asks
+     */
+    public BlockManager(int blocks, int blockSize, boolean prefixCaching, @Nullable BlockAges ages) {
         if (blocks < 1 || blockSize < 1) {
             throw new IllegalArgumentException(
                     "a cache of " + blocks + " blocks of " + blockSize + " tokens: both must be 1 or more");
@@ -40,6 +52,7 @@ public final class BlockManager {
         this.blocks = blocks;
         this.blockSize = blockSize;
         this.prefixCaching = prefixCaching;
+        this.ages = ages;
         references = new int[blocks];
         free = new FreeList(blocks);
         index = new BlockIndex(blocks, blockSize);
@@ -111,6 +124,9 @@ public final class BlockManager {
             if (references[block]++ == 0) {
                 free.remove(block);
             }
+            if (ages != null) {
+                ages.hit(block);
+            }
             tables[row][hits++] = block;
         }
         counts[row] = hits;
@@ -137,7 +153,10 @@ public final class BlockManager {
         for (int i = have; i < need; i++) {
             int block = free.removeFirst();
             if (index.contains(block)) {
-                index.remove(block);
+                forget(block);
+            }
+            if (ages != null) {
+                ages.taken(block);
             }
             references[block] = 1;
             table[i] = block;
@@ -194,7 +213,7 @@ public final class BlockManager {
     public void discard(int row) {
         for (int i = 0; i < blockCount(row); i++) {
             if (index.contains(tables[row][i])) {
-                index.remove(tables[row][i]);
+                forget(tables[row][i]);
             }
         }
         free(row);
@@ -204,8 +223,15 @@ public final class BlockManager {
     public void clearPrefixCache() {
         for (int block = 0; block < blocks; block++) {
             if (index.contains(block)) {
-                index.remove(block);
+                forget(block);
             }
+        }
+    }
+
+    private void forget(int block) {
+        index.remove(block);
+        if (ages != null) {
+            ages.evicted(block);
         }
     }
 

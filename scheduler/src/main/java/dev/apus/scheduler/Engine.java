@@ -2,8 +2,10 @@ package dev.apus.scheduler;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The message-only boundary of the engine: commands in, events out, no live object crosses it. Thread-safe.
@@ -25,6 +27,7 @@ public interface Engine extends AutoCloseable {
      * the events of all others. A consumer that throws has its request aborted.
      *
      * @throws QueueFullException if the waiting queue has no room for all
+     * @throws DeadlineException if the first would be served past its deadline
      * @throws IllegalArgumentException if one can never run here (too long, unknown token ids, an id in flight), or so many at once
      * @throws IllegalStateException if the engine is draining or closed
      */
@@ -57,6 +60,16 @@ public interface Engine extends AutoCloseable {
     /** A recent snapshot of the tenants that have or lately had requests; cheap, never waits for the engine. */
     default List<TenantStats> tenants() {
         return List.of();
+    }
+
+    /** What of the KV cache's shape is told to those who watch, by vLLM's names of its cache's settings; sizes are in {@link #stats}. */
+    default Map<String, String> cacheConfig() {
+        return Map.of();
+    }
+
+    /** How long blocks of the KV cache live, or null if that is not measured; cheap, never waits for the engine. */
+    default @Nullable KvBlockAges kvBlockAges() {
+        return null;
     }
 
     /** Aborts what is left and ends the engine's threads. */

@@ -1,6 +1,7 @@
 package dev.apus.scheduler;
 
 import dev.apus.kernels.SamplingBatch;
+import dev.apus.kvcache.BlockAges;
 import dev.apus.kvcache.BlockHasher;
 import dev.apus.kvcache.BlockHashes;
 import dev.apus.kvcache.BlockManager;
@@ -43,11 +44,13 @@ final class EngineLoop {
     private Runner runner;
     private final int maxModelLength;
     private final BlockManager blocks;
+    private final @Nullable BlockAgeCounts blockAges;
     private final BlockHasher hasher;
     private final Sequences sequences = new Sequences();
     private final Tenants tenants;
     private final Scheduler scheduler;
     private final Counters counters;
+    private final AdmissionControl admissions;
     private final Outbox outbox;
     private final Consumer<Submission> onEnd;
     private final LongSupplier clock;
@@ -61,10 +64,13 @@ final class EngineLoop {
     private int inFlight;
     /** Live sequences with a time limit. */
     private int limited;
+    /** When the last step was read, or the first one after an idle time was begun; 0 if that is to come. */
+    private long lastRead;
 
     /**
      * Makes one with nothing to do.
      *
+     * @param admissions told of what runs
      * @param onEnd told of each submission that has ended, before its last event is delivered
      * @param clock {@link System#nanoTime}, or a test's
      */
@@ -74,19 +80,26 @@ final class EngineLoop {
             int blockCount,
             int maxModelLength,
             Counters counters,
+            AdmissionControl admissions,
             Outbox outbox,
             Consumer<Submission> onEnd,
             LongSupplier clock) {
         this.runner = runner;
         this.maxModelLength = maxModelLength;
         this.counters = counters;
+        this.admissions = admissions;
         this.outbox = outbox;
         this.onEnd = onEnd;
         this.clock = clock;
-        blocks = new BlockManager(blockCount, EngineOptions.BLOCK_SIZE, options.enablePrefixCaching());
+        blockAges = options.kvCacheMetricsSample() > 0 ? new BlockAgeCounts() : null;
+        blocks = new BlockManager(
+                blockCount,
+                EngineOptions.BLOCK_SIZE,
+                options.enablePrefixCaching(),
+                blockAges == null ? null : new BlockAges(blockCount, options.kvCacheMetricsSample(), clock, blockAges));
         hasher = BlockHasher.withRandomKey(EngineOptions.BLOCK_SIZE);
         tenants = new Tenants(sequences, ALLOWED_STEPS * (double) options.maxNumBatchedTokens());
-        scheduler = new Scheduler(sequences, tenants, blocks, options, counters, clock);
+        scheduler = new Scheduler(sequences, tenants, blocks, options, counters, admissions, clock);
         stepRows = new int[options.maxNumSeqs()];
         int depth = runner.stepsInFlight();
         if (depth < 1 || depth > MOST_STEPS_IN_FLIGHT) {
@@ -102,6 +115,9 @@ final class EngineLoop {
     }
 
     void add(Submission submission) {
+        if (isIdle()) {
+            lastRead = 0;
+        }
         Request request = submission.request;
         int row = sequences.add(submission, tenants.of(request.tenant()), chain(request, request.prompt().length));
         rows.put(request.id(), row);
@@ -140,6 +156,9 @@ final class EngineLoop {
      * @throws StepFault if the device failed; {@link #loseDevice} must follow
      */
     void step() {
+        if (lastRead == 0) {
+            lastRead = clock.getAsLong();
+        }
         if (limited > 0) {
             endLate(clock.getAsLong());
         }
@@ -149,6 +168,7 @@ final class EngineLoop {
         for (int i = 0; i < count; i++) {
             stepRows[i] = scheduler.step(i);
             tokens += sequences.scheduled[stepRows[i]];
+            countPrompt(stepRows[i]);
         }
         if (count > 0) {
             run(0, count);
@@ -162,6 +182,14 @@ final class EngineLoop {
         }
         if (inFlight > 0 && (count == 0 || inFlight == steps.length)) {
             awaitOldest();
+        }
+    }
+
+    private void countPrompt(int row) {
+        int computed = sequences.computed[row];
+        int end = Math.min(computed + sequences.scheduled[row], sequences.promptLength[row]);
+        if (end > computed) {
+            admissions.computed(sequences.submission(row), end - computed);
         }
     }
 
@@ -293,6 +321,9 @@ final class EngineLoop {
 
     private void readOldest() {
         EngineStep step = steps[oldest];
+        long now = clock.getAsLong();
+        admissions.rates().step(step.batch.tokens(), now - lastRead);
+        lastRead = now;
         // Still in flight while it is read: none of its rows is launched again before.
         for (int i = 0; i < step.count(); i++) {
             if (step.isCurrent(i)) {
@@ -436,6 +467,9 @@ final class EngineLoop {
                         sequences.firstToken[row],
                         clock.getAsLong(),
                         sequences.preemptions[row]));
+        if (reason != FinishReason.ABORT) {
+            admissions.rates().ended(sequences.generated(row));
+        }
         release(row);
         onEnd.accept(submission);
         outbox.post(submission.listener, event);
@@ -447,6 +481,7 @@ final class EngineLoop {
 
     private void fail(int row, String message, boolean retryable, FailureKind kind) {
         Submission submission = sequences.submission(row);
+        admissions.failed(submission, kind, clock.getAsLong());
         release(row);
         onEnd.accept(submission);
         outbox.post(submission.listener, new EngineEvent.Failed(submission.request.id(), message, retryable, kind));
@@ -465,6 +500,12 @@ final class EngineLoop {
     /** What is told of the tenants; any thread. */
     List<TenantStats> tenantStats() {
         return tenants.stats();
+    }
+
+    /** How long blocks live, or null if that is not measured; any thread. */
+    @Nullable
+    KvBlockAges kvBlockAges() {
+        return blockAges == null ? null : blockAges.read();
     }
 
     /** Sets the gauges. */

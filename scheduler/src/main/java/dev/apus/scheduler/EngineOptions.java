@@ -4,6 +4,8 @@ import dev.apus.kernels.Backend;
 import dev.apus.kernels.DType;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,6 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param maxNumBatchedTokens most tokens in one step: longer prompts are computed in chunks; 0 means the backend's usual number
  * @param longPrefillTokenThreshold most tokens of one prompt in one step; 0 means the whole budget
  * @param maxWaiting most requests in flight beyond {@code maxNumSeqs}; more are refused with {@link QueueFullException}
+ * @param maxNumQueuedReqs most requests in flight, running ones included; 0 means that {@code maxWaiting} alone counts
+ * @param maxNumQueuedTokens most prompt tokens that are to be computed; a request that finds none is taken whatever its length; 0 means no limit
  * @param enablePrefixCaching share full blocks between requests
  * @param kvCacheMemoryBytes size of the KV cache; 0 means a share of the free memory, or all that is left of a device's own memory
  * @param numKvBlocks blocks of the KV cache, overriding the bytes; 0 means as many as fit
@@ -24,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  *     the device shares with the host is not counted by it
  * @param enforceEager launch kernels one by one instead of replaying recorded graphs, where the backend records any
  * @param loadFormat where the weights come from
+ * @param kvCacheMetricsSample share of the KV blocks whose ages are measured, 0 (none are) to 1
  * @param serving whether clients wait for single tokens: a budget of tokens left to the backend is then small enough that a prompt's
  *     chunk does not hold the others up
  */
@@ -33,6 +38,8 @@ public record EngineOptions(
         int maxNumBatchedTokens,
         int longPrefillTokenThreshold,
         int maxWaiting,
+        int maxNumQueuedReqs,
+        long maxNumQueuedTokens,
         boolean enablePrefixCaching,
         long kvCacheMemoryBytes,
         int numKvBlocks,
@@ -42,6 +49,7 @@ public record EngineOptions(
         double gpuMemoryUtilization,
         boolean enforceEager,
         LoadFormat loadFormat,
+        double kvCacheMetricsSample,
         boolean serving) {
     /** Tokens of a KV block. */
     public static final int BLOCK_SIZE = 16;
@@ -101,6 +109,8 @@ public record EngineOptions(
                 longPrefillTokenThreshold,
                 "0 (none) or more");
         require(maxWaiting >= 1, "max_waiting", maxWaiting, "1 or more");
+        require(maxNumQueuedReqs >= 0, "max_num_queued_reqs", maxNumQueuedReqs, "0 (no limit of its own) or more");
+        require(maxNumQueuedTokens >= 0, "max_num_queued_tokens", maxNumQueuedTokens, "0 (no limit) or more");
         require(kvCacheMemoryBytes >= 0, "kv_cache_memory_bytes", kvCacheMemoryBytes, "0 (automatic) or more");
         require(numKvBlocks >= 0, "num_kv_blocks", numKvBlocks, "0 (automatic) or more");
         require(
@@ -108,6 +118,11 @@ public record EngineOptions(
                 "gpu_memory_utilization",
                 gpuMemoryUtilization,
                 "above 0 and at most 1");
+        require(
+                kvCacheMetricsSample >= 0 && kvCacheMetricsSample <= 1,
+                "kv_cache_metrics_sample",
+                kvCacheMetricsSample,
+                "0 (none) to 1");
     }
 
     /** All as the backend and the model have it. */
@@ -200,6 +215,17 @@ public record EngineOptions(
     /** Most rows of logits in one step: one per sequence and some for prompt log-probabilities. */
     public int maxLogitRows() {
         return maxNumSeqs + PROMPT_LOGIT_ROWS;
+    }
+
+    /** The settings of the KV cache under vLLM's names, values as Python writes them; sizes that the machine decides are not among them. */
+    Map<String, String> cacheConfig() {
+        Map<String, String> config = new TreeMap<>();
+        config.put("cache_dtype", name(kvCacheDtype));
+        config.put("enable_prefix_caching", enablePrefixCaching ? "True" : "False");
+        config.put("gpu_memory_utilization", Double.toString(gpuMemoryUtilization));
+        config.put("kv_cache_memory_bytes", kvCacheMemoryBytes == 0 ? "None" : Long.toString(kvCacheMemoryBytes));
+        config.put("num_gpu_blocks_override", numKvBlocks == 0 ? "None" : Integer.toString(numKvBlocks));
+        return config;
     }
 
     private static void require(boolean holds, String name, Object value, String allowed) {

@@ -10,6 +10,8 @@ public final class EngineOptionsBuilder {
     private int maxNumBatchedTokens = 0;
     private int longPrefillTokenThreshold = 0;
     private int maxWaiting = 1024;
+    private int maxNumQueuedReqs = 0;
+    private long maxNumQueuedTokens = 0;
     private boolean enablePrefixCaching = true;
     private long kvCacheMemoryBytes = 0;
     private int numKvBlocks = 0;
@@ -19,6 +21,7 @@ public final class EngineOptionsBuilder {
     private double gpuMemoryUtilization = 0.9;
     private boolean enforceEager = false;
     private EngineOptions.LoadFormat loadFormat = EngineOptions.LoadFormat.AUTO;
+    private double kvCacheMetricsSample = 0;
     private boolean serving = false;
 
     EngineOptionsBuilder() {}
@@ -29,6 +32,8 @@ public final class EngineOptionsBuilder {
         maxNumBatchedTokens = from.maxNumBatchedTokens();
         longPrefillTokenThreshold = from.longPrefillTokenThreshold();
         maxWaiting = from.maxWaiting();
+        maxNumQueuedReqs = from.maxNumQueuedReqs();
+        maxNumQueuedTokens = from.maxNumQueuedTokens();
         enablePrefixCaching = from.enablePrefixCaching();
         kvCacheMemoryBytes = from.kvCacheMemoryBytes();
         numKvBlocks = from.numKvBlocks();
@@ -38,6 +43,7 @@ public final class EngineOptionsBuilder {
         gpuMemoryUtilization = from.gpuMemoryUtilization();
         enforceEager = from.enforceEager();
         loadFormat = from.loadFormat();
+        kvCacheMetricsSample = from.kvCacheMetricsSample();
         serving = from.serving();
     }
 
@@ -63,6 +69,16 @@ public final class EngineOptionsBuilder {
 
     public EngineOptionsBuilder maxWaiting(int value) {
         maxWaiting = value;
+        return this;
+    }
+
+    public EngineOptionsBuilder maxNumQueuedReqs(int value) {
+        maxNumQueuedReqs = value;
+        return this;
+    }
+
+    public EngineOptionsBuilder maxNumQueuedTokens(long value) {
+        maxNumQueuedTokens = value;
         return this;
     }
 
@@ -111,6 +127,11 @@ public final class EngineOptionsBuilder {
         return this;
     }
 
+    public EngineOptionsBuilder kvCacheMetricsSample(double value) {
+        kvCacheMetricsSample = value;
+        return this;
+    }
+
     public EngineOptionsBuilder serving(boolean value) {
         serving = value;
         return this;
@@ -124,6 +145,8 @@ public final class EngineOptionsBuilder {
                 maxNumBatchedTokens,
                 longPrefillTokenThreshold,
                 maxWaiting,
+                maxNumQueuedReqs,
+                maxNumQueuedTokens,
                 enablePrefixCaching,
                 kvCacheMemoryBytes,
                 numKvBlocks,
@@ -133,6 +156,7 @@ public final class EngineOptionsBuilder {
                 gpuMemoryUtilization,
                 enforceEager,
                 loadFormat,
+                kvCacheMetricsSample,
                 serving);
     }
 }

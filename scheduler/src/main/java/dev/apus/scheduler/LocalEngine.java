@@ -10,11 +10,11 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -38,26 +38,21 @@ import org.slf4j.LoggerFactory;
 public final class LocalEngine implements Engine, Turns {
     private static final Logger LOG = LoggerFactory.getLogger(LocalEngine.class);
 
-    /** Few enough to follow the load within seconds, enough that one long request does not set the estimate. */
-    private static final int AVERAGED_ENDS = 8;
-
     /** Commands of a piece of the queue: a burst of requests in one, and 2 KiB where there are none. */
     private static final int QUEUE_CHUNK = 256;
 
-    /** What Retry-After says at most: clients that wait longer do not come back, and the estimate is worth little beyond. */
-    private static final int MOST_RETRY_SECONDS = 60;
     /** A device that fails again so soon is broken, or a request breaks it: better an end that an orchestrator sees than a loop. */
     private static final int RESTART_MINUTES = 10;
 
-    private final EngineOptions options;
     private final int vocabSize;
     private final int maxModelLength;
     private final int blockCount;
+    private final Map<String, String> cacheConfig;
     private final List<Integer> eosIds;
     private final Counters counters = new Counters();
     private final MpscUnboundedAtomicArrayQueue<Command> commands = new MpscUnboundedAtomicArrayQueue<>(QUEUE_CHUNK);
     private final ConcurrentHashMap<String, Submission> inFlight = new ConcurrentHashMap<>();
-    private final AtomicInteger inFlightCount = new AtomicInteger();
+    private final AdmissionControl admissions;
     private final AtomicBoolean parked = new AtomicBoolean();
     private final Outbox outbox = new Outbox(this::abort, () -> send(new Close()));
     private final EngineLoop loop;
@@ -68,10 +63,6 @@ public final class LocalEngine implements Engine, Turns {
     private boolean closing;
     private volatile boolean accepting = true;
     private volatile boolean terminated;
-    /** Moving average over about {@link #AVERAGED_ENDS} of the time between two ends of requests, for Retry-After; at first a guess. */
-    private volatile double secondsPerEnd = 0.1;
-
-    private long lastEnd;
     private boolean restarted;
     private long lastRestart;
 
@@ -117,8 +108,8 @@ public final class LocalEngine implements Engine, Turns {
                     + ", which leaves them to a backend; give options made by forBackend");
         }
         this.reopen = reopen;
-        this.options = options;
         this.blockCount = blockCount;
+        cacheConfig = options.cacheConfig();
         this.eosIds = List.copyOf(eosIds);
         vocabSize = runner.vocabSize();
         int wanted = options.maxModelLen() > 0 ? options.maxModelLen() : modelLength;
@@ -136,7 +127,9 @@ public final class LocalEngine implements Engine, Turns {
                     maxModelLength,
                     wanted);
         }
-        loop = new EngineLoop(runner, options, blockCount, maxModelLength, counters, outbox, this::ended, clock);
+        admissions = new AdmissionControl(options, clock);
+        loop = new EngineLoop(
+                runner, options, blockCount, maxModelLength, counters, admissions, outbox, this::ended, clock);
         thread = Thread.ofPlatform().name("apus-engine").daemon(true).unstarted(this::run);
         outbox.start();
         thread.start();
@@ -156,12 +149,12 @@ public final class LocalEngine implements Engine, Turns {
         for (Job job : jobs) {
             submissions.add(new Submission(job.request(), job.events(), vocabSize, maxModelLength, eosIds));
         }
-        admit(jobs.size());
+        admissions.admit(submissions);
         for (int i = 0; i < submissions.size(); i++) {
             String id = submissions.get(i).request.id();
             if (inFlight.putIfAbsent(id, submissions.get(i)) != null) {
                 submissions.subList(0, i).forEach(taken -> inFlight.remove(taken.request.id(), taken));
-                inFlightCount.addAndGet(-submissions.size());
+                submissions.forEach(admissions::takeBack);
                 throw new IllegalArgumentException("request id '" + id + "' is in flight already");
             }
         }
@@ -170,26 +163,12 @@ public final class LocalEngine implements Engine, Turns {
         boolean unseen = false;
         for (Submission submission : submissions) {
             if (terminated && inFlight.remove(submission.request.id(), submission)) {
-                inFlightCount.decrementAndGet();
+                admissions.takeBack(submission);
                 unseen = true;
             }
         }
         if (unseen) {
             throw new IllegalStateException("the engine has ended");
-        }
-    }
-
-    /** Counts requests that come together, all or none. */
-    private void admit(int count) {
-        int limit = options.maxNumSeqs() + options.maxWaiting();
-        if (count > limit) {
-            throw new IllegalArgumentException(
-                    "the request makes " + count + " sequences, at most " + limit
-                            + " are ever taken (max_num_seqs and max_waiting together); ask for fewer choices or prompts at a time");
-        }
-        if (inFlightCount.addAndGet(count) > limit) {
-            inFlightCount.addAndGet(-count);
-            throw new QueueFullException(waiting(), options.maxWaiting(), retryAfterSeconds());
         }
     }
 
@@ -251,6 +230,16 @@ public final class LocalEngine implements Engine, Turns {
     }
 
     @Override
+    public Map<String, String> cacheConfig() {
+        return cacheConfig;
+    }
+
+    @Override
+    public @Nullable KvBlockAges kvBlockAges() {
+        return loop.kvBlockAges();
+    }
+
+    @Override
     public void close() {
         accepting = false;
         send(new Close());
@@ -267,12 +256,7 @@ public final class LocalEngine implements Engine, Turns {
     }
 
     private int waiting() {
-        return Math.max(0, inFlightCount.get() - counters.running());
-    }
-
-    private int retryAfterSeconds() {
-        double untilHalfIsDone = secondsPerEnd * waiting() / 2;
-        return (int) Math.clamp(Math.ceil(untilHalfIsDone), 1, MOST_RETRY_SECONDS);
+        return Math.max(0, admissions.inFlight() - counters.running());
     }
 
     private void send(Command command) {
@@ -409,7 +393,7 @@ public final class LocalEngine implements Engine, Turns {
     private void failAll(String message) {
         for (Submission submission : inFlight.values()) {
             if (inFlight.remove(submission.request.id(), submission)) {
-                inFlightCount.decrementAndGet();
+                admissions.takeBack(submission);
                 outbox.post(submission.listener, new EngineEvent.Failed(submission.request.id(), message, true));
             }
         }
@@ -441,12 +425,6 @@ public final class LocalEngine implements Engine, Turns {
     /** A request has ended; called on the engine's thread. */
     private void ended(Submission submission) {
         inFlight.remove(submission.request.id(), submission);
-        inFlightCount.decrementAndGet();
-        long now = System.nanoTime();
-        if (lastEnd != 0) {
-            double average = secondsPerEnd;
-            secondsPerEnd = average + (Math.min(MOST_RETRY_SECONDS, (now - lastEnd) * 1e-9) - average) / AVERAGED_ENDS;
-        }
-        lastEnd = now;
+        admissions.ended(submission);
     }
 }

@@ -31,6 +31,7 @@ final class Scheduler {
     private final BlockManager blocks;
     private final EngineOptions options;
     private final Counters counters;
+    private final AdmissionControl admissions;
     private final LongSupplier clock;
     private final int[] running;
     private final int[] step;
@@ -49,12 +50,14 @@ final class Scheduler {
             BlockManager blocks,
             EngineOptions options,
             Counters counters,
+            AdmissionControl admissions,
             LongSupplier clock) {
         this.sequences = sequences;
         this.tenants = tenants;
         this.blocks = blocks;
         this.options = options;
         this.counters = counters;
+        this.admissions = admissions;
         this.clock = clock;
         running = new int[options.maxNumSeqs()];
         step = new int[options.maxNumSeqs()];
@@ -241,6 +244,7 @@ final class Scheduler {
         }
         // Who waits for room keeps the others from taking it bit by bit.
         admitting = false;
+        admissions.rates().full(runningCount);
         takeRoom(tenant, row < 0 ? tenant.waiting(0) : row);
         return false;
     }
@@ -367,11 +371,13 @@ final class Scheduler {
         }
         tenants.admit(row);
         running[runningCount++] = row;
+        admissions.rates().running(runningCount);
         sequences.charged[row] = Math.max(sequences.charged[row], hits);
         addToStep(row, count);
         if (sequences.firstScheduled[row] == 0) {
             sequences.firstScheduled[row] = clock.getAsLong();
             sequences.cached[row] = hits;
+            admissions.begun(sequences.submission(row), hits, sequences.firstScheduled[row]);
             counters.add(Counters.PREFIX_QUERIES, length);
             counters.add(Counters.PREFIX_HITS, hits);
         }

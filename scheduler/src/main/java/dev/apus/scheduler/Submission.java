@@ -29,6 +29,19 @@ final class Submission implements Command {
 
     final @Nullable TokenRules rules;
 
+    /** What {@link AdmissionControl} keeps of it: set before it is submitted, then the engine thread's. */
+    @Nullable
+    TenantLoad load;
+
+    /** Tokens of its prompt that are to be computed. */
+    int queuedTokens;
+    /** Whether its computation has begun. */
+    boolean begun;
+    /** When it came, by the engine's clock, and how long its computation was to take to begin; 0 if nothing was predicted. */
+    long submittedNanos;
+
+    double predictedWaitNanos;
+
     /**
      * @throws IllegalArgumentException if the request can never run
      */

@@ -44,18 +44,20 @@ class EngineLoopPropertyTest {
         Outbox outbox = new Outbox(id -> {}, () -> {});
         outbox.start();
         runners.add(new FakeRunner(blocks, shortContext, depth));
+        AdmissionControl admissions = new AdmissionControl(options, System::nanoTime);
         EngineLoop loop = new EngineLoop(
                 runners.getFirst(),
                 options,
                 blocks,
                 16 * blocks,
                 new Counters(),
+                admissions,
                 outbox,
-                submission -> {},
+                admissions::ended,
                 System::nanoTime);
         for (int i = 0; i < 150; i++) {
             if (random.nextInt(3) == 0) {
-                add(loop, request(random, "r" + i, blocks), blocks);
+                add(loop, admissions, request(random, "r" + i, blocks), blocks);
             }
             if (random.nextInt(8) == 0 && !all.isEmpty()) {
                 loop.abort(all.get(random.nextInt(all.size())).request().id());
@@ -72,6 +74,9 @@ class EngineLoopPropertyTest {
         }
         outbox.end();
         outbox.join();
+        assertThat(admissions.inFlight()).as("requests left at the door").isZero();
+        assertThat(admissions.queuedTokens()).as("their tokens").isZero();
+        assertThat(admissions.tenants()).as("their tenants").isZero();
         all.forEach(sent -> check(sent, 16 * blocks));
         checkWaste(depth);
     }
@@ -106,9 +111,11 @@ class EngineLoopPropertyTest {
         return new Request(id, prompt, params, random.nextInt(3), "", 0).withTenant(tenant);
     }
 
-    private void add(EngineLoop loop, Request request, int blocks) {
+    private void add(EngineLoop loop, AdmissionControl admissions, Request request, int blocks) {
         Recorder recorder = new Recorder();
-        loop.add(new Submission(request, recorder, FakeRunner.VOCAB, 16 * blocks, List.of()));
+        Submission submission = new Submission(request, recorder, FakeRunner.VOCAB, 16 * blocks, List.of());
+        admissions.admit(List.of(submission));
+        loop.add(submission);
         all.add(new Sent(request, recorder));
     }
 

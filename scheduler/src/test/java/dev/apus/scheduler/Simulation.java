@@ -20,6 +20,7 @@ final class Simulation {
     private final EngineOptions options;
     private final int blocks;
     private List<TenantStats> tenants = List.of();
+    private final List<Lost> lost = new ArrayList<>();
     private int ids;
 
     /**
@@ -76,20 +77,28 @@ final class Simulation {
         return tenants;
     }
 
+    /** Requests that were refused or failed in {@link #run}. */
+    List<Lost> lost() {
+        return lost;
+    }
+
     /** Runs until all are done. */
     List<Done> run() {
         arrivals.sort(Comparator.comparingLong(Request::arrivalNanos));
         Outbox outbox = new Outbox(id -> {}, () -> {});
         outbox.start();
+        AdmissionControl admissions = new AdmissionControl(options, () -> machine.now);
         EngineLoop loop = new EngineLoop(
                 machine,
                 options,
                 blocks,
                 blocks * EngineOptions.BLOCK_SIZE,
                 new Counters(),
+                admissions,
                 outbox,
-                submission -> {},
+                admissions::ended,
                 () -> machine.now);
+        List<Request> taken = new ArrayList<>();
         List<Recorder> recorders = new ArrayList<>();
         int next = 0;
         while (next < arrivals.size() || !loop.isIdle()) {
@@ -97,22 +106,43 @@ final class Simulation {
                 machine.now = Math.max(machine.now, arrivals.get(next).arrivalNanos());
             }
             while (next < arrivals.size() && arrivals.get(next).arrivalNanos() <= machine.now) {
-                recorders.add(new Recorder());
-                loop.add(new Submission(
-                        arrivals.get(next++), recorders.getLast(), 1000, blocks * EngineOptions.BLOCK_SIZE, List.of()));
+                Request request = arrivals.get(next++);
+                Recorder recorder = new Recorder();
+                Submission submission =
+                        new Submission(request, recorder, 1000, blocks * EngineOptions.BLOCK_SIZE, List.of());
+                try {
+                    admissions.admit(List.of(submission));
+                    taken.add(request);
+                    recorders.add(recorder);
+                    loop.add(submission);
+                } catch (DeadlineException | QueueFullException e) {
+                    lost.add(new Lost(request, e));
+                }
             }
             loop.step();
         }
         loop.checkInvariants();
+        if (admissions.inFlight() != 0 || admissions.queuedTokens() != 0 || admissions.tenants() != 0) {
+            throw new AssertionError(admissions.inFlight() + " requests and " + admissions.queuedTokens()
+                    + " tokens of " + admissions.tenants() + " tenants are left");
+        }
         tenants = loop.tenantStats();
         outbox.end();
         outbox.join();
         List<Done> done = new ArrayList<>();
-        for (int i = 0; i < arrivals.size(); i++) {
-            done.add(new Done(arrivals.get(i), recorders.get(i).finished().timing()));
+        for (int i = 0; i < taken.size(); i++) {
+            switch (recorders.get(i).end()) {
+                case EngineEvent.Finished finished -> done.add(new Done(taken.get(i), finished.timing()));
+                case EngineEvent.Failed failed ->
+                    lost.add(new Lost(taken.get(i), new GenerationException(failed.message(), failed.retryable())));
+                default -> throw new AssertionError("no end");
+            }
         }
         return done;
     }
+
+    /** A request and why it was not served. */
+    record Lost(Request request, RuntimeException why) {}
 
     /** A request and when what happened to it. */
     record Done(Request request, EngineEvent.Timing timing) {

@@ -54,14 +54,24 @@ public final class CudaBackend implements Backend {
         this.options = options;
         device = CudaDevice.open(options.ordinal());
         current = Thread.currentThread().threadId();
-        stream = device.newStream();
         KernelCompiler compiler = new KernelCompiler(device, ApusCache.folder());
-        context =
-                new KernelContext(device, stream, compiler, options.activations(), options.kv(), new LaunchArgs(arena));
-        sampler = new StepSampler(context, STEPS_IN_FLIGHT);
-        state = new StepState(context, arena, sampler);
-        graphs = new StepGraphs(options.graphSequences());
-        kernels = new CudaKernels(context, state);
+        try {
+            stream = device.newStream();
+            context = new KernelContext(
+                    device, stream, compiler, options.activations(), options.kv(), new LaunchArgs(arena));
+            sampler = new StepSampler(context, STEPS_IN_FLIGHT);
+            state = new StepState(context, arena, sampler);
+            graphs = new StepGraphs(options.graphSequences());
+            kernels = new CudaKernels(context, state);
+        } catch (RuntimeException | Error e) {
+            // The caller may go on without this device; what was made of the rest lives in its context.
+            try {
+                Closing.all(compiler::close, device::close, arena::close);
+            } catch (RuntimeException closing) {
+                e.addSuppressed(closing);
+            }
+            throw e;
+        }
         description = String.format(
                 Locale.ROOT,
                 "cuda: %s, %s, %d multiprocessors, %,d MiB, %s%s",
@@ -224,9 +234,10 @@ public final class CudaBackend implements Backend {
 
     /** Waits for weights that are still on their way, and lets the threads go that brought them. */
     private void finishLoading() {
-        if (uploader != null) {
-            uploader.close();
+        WeightUploader ended = uploader;
+        if (ended != null) {
             uploader = null;
+            ended.close();
         }
     }
 
@@ -285,6 +296,11 @@ public final class CudaBackend implements Backend {
         return watching;
     }
 
+    /** Decode steps that have been recorded as graphs so far; one whose recording became void and was made anew counts twice. */
+    int recordedGraphs() {
+        return graphs.recorded();
+    }
+
     @Override
     public int stepsInFlight() {
         return STEPS_IN_FLIGHT;
@@ -335,19 +351,23 @@ public final class CudaBackend implements Backend {
 
     @Override
     public void close() {
-        makeCurrent();
-        finishLoading();
-        stream.synchronize();
-        graphs.close();
-        kernels.close();
-        state.close();
-        sampler.close();
-        if (marks != null) {
-            marks.close();
-        }
-        context.compiler().close();
-        stream.close();
-        device.close();
-        arena.close();
+        EventMarks marked = marks;
+        Closing.all(
+                this::makeCurrent,
+                this::finishLoading,
+                stream::synchronize,
+                graphs::close,
+                kernels::close,
+                state::close,
+                sampler::close,
+                () -> {
+                    if (marked != null) {
+                        marked.close();
+                    }
+                },
+                context.compiler()::close,
+                stream::close,
+                device::close,
+                arena::close);
     }
 }

@@ -174,8 +174,10 @@ public final class CudaDevice implements AutoCloseable {
     }
 
     /**
-     * Frees all memory and gives the context back. After a kernel's fault the driver refuses every call: then the context goes, and the
-     * memory with it, all the same.
+     * Frees all memory and gives the context back. After a kernel's fault the driver refuses every call until the context is destroyed,
+     * which needs more than giving it back: libraries hold it as well. So it is reset then, for the whole process.
+     *
+     * @throws CudaException what the driver refused; the context has been given back all the same
      */
     @Override
     public void close() {
@@ -184,14 +186,20 @@ public final class CudaDevice implements AutoCloseable {
                 return;
             }
             closed = true;
+            boolean faulty = true;
             try {
                 makeCurrent();
                 for (long address : allocations) {
                     Cuda.free(address);
                 }
+                faulty = false;
             } finally {
                 allocations.clear();
-                Cuda.releasePrimaryContext(device);
+                if (faulty) {
+                    Closing.all(() -> Cuda.resetPrimaryContext(device), () -> Cuda.releasePrimaryContext(device));
+                } else {
+                    Cuda.releasePrimaryContext(device);
+                }
             }
         }
     }

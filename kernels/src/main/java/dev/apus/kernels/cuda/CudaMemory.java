@@ -36,6 +36,8 @@ final class CudaMemory {
      * An assumption: the driver does not tell.
      */
     private static final long MODULE_BYTES = 128 << 20;
+    /** A launch's grid has at most so many rows in its second direction, which some kernels give to tokens. */
+    private static final int MOST_TOKENS = 65_535;
     /** The activations' tensors, rotary tables, the KV cache and what is computed here: some thirty allocations, each up to a page. */
     private static final long ROUNDING_BYTES = 32 * PAGE;
 
@@ -71,8 +73,14 @@ final class CudaMemory {
     /**
      * See {@link dev.apus.kernels.Backend#stepBytes}. cuBLASLt's workspace, the first blocks of metadata and the ids drawn are allocated when
      * the backend is opened, so they are not part of it.
+     *
+     * @throws IllegalArgumentException if a step may have more tokens than a launch takes
      */
     static long stepBytes(StepSizes sizes, CudaOptions options, Figures device) {
+        if (sizes.tokens() > MOST_TOKENS) {
+            throw new IllegalArgumentException("steps of " + sizes.tokens()
+                    + " tokens (--max-num-batched-tokens); CUDA takes at most " + MOST_TOKENS);
+        }
         return upload(sizes, options, device)
                 + sampling(sizes, device)
                 + AttentionKernels.scratchBytes(device.multiprocessors(), sizes.attention(), options.activations())

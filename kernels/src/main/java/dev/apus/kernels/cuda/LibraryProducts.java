@@ -35,7 +35,12 @@ final class LibraryProducts implements AutoCloseable {
     private static final int LARGE_ROWS = 512;
 
     /** A shape whose algorithm is chosen. */
-    private record Key(int n, int k, int rows, DType outType, boolean add) {}
+    private record Key(int n, int k, int rows, DType outType, boolean add) {
+        /** The same with another number of rows. */
+        Key of(int count) {
+            return new Key(n, k, count, outType, add);
+        }
+    }
 
     private record LayoutKey(int type, int rows, int columns) {}
 
@@ -43,7 +48,11 @@ final class LibraryProducts implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment zero = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 0f);
     private final MemorySegment one = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 1f);
+    /** By the bucket of row counts. */
     private final Map<Key, MemorySegment> chosen = new HashMap<>();
+    /** By the very row count, where the bucket's refuses it. */
+    private final Map<Key, MemorySegment> exceptions = new HashMap<>();
+
     private final Map<LayoutKey, Long> layouts = new HashMap<>();
     private final long handle;
     private final long desc;
@@ -83,6 +92,11 @@ final class LibraryProducts implements AutoCloseable {
             dropLayouts();
         }
         Key key = new Key(weight.outFeatures(), weight.inFeatures(), bucket(rows), outType, add);
+        MemorySegment exception = exceptions.isEmpty() ? null : exceptions.get(key.of(rows));
+        if (exception != null) {
+            launch(key, rows, out, x, weight, exception);
+            return true;
+        }
         MemorySegment algorithm = chosen.get(key);
         if (algorithm == null) {
             algorithm = choose(key, rows, out, x, weight);
@@ -99,6 +113,7 @@ final class LibraryProducts implements AutoCloseable {
                 throw e;
             }
             launch(key, rows, out, x, weight, other);
+            exceptions.put(key.of(rows), other);
         }
         return true;
     }

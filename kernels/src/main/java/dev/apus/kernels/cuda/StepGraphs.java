@@ -21,6 +21,8 @@ final class StepGraphs implements AutoCloseable {
     private final int[] seen;
     private final @Nullable CudaGraph[] graphs;
     private int layoutVersion;
+    /** Graphs that have been recorded so far, those that are void by now counted. */
+    private int recorded;
 
     /** @param most largest number of sequences of a step; 0 records nothing */
     StepGraphs(int most) {
@@ -73,12 +75,17 @@ final class StepGraphs implements AutoCloseable {
         if (graph == null && seen[i]++ == 1) {
             graph = record(stream, size, launches);
             graphs[i] = graph;
+            recorded += graph == null ? 0 : 1;
         }
         if (graph == null) {
             launches.run();
         } else {
             stream.launch(graph);
         }
+    }
+
+    int recorded() {
+        return recorded;
     }
 
     private static @Nullable CudaGraph record(CudaStream stream, int size, Runnable launches) {
@@ -98,8 +105,10 @@ final class StepGraphs implements AutoCloseable {
         for (int i = 0; i < graphs.length; i++) {
             CudaGraph graph = graphs[i];
             if (graph != null) {
-                graph.close();
                 graphs[i] = null;
+                // It could be recorded, so it can be again.
+                seen[i] = 1;
+                graph.close();
             }
         }
     }

@@ -27,8 +27,8 @@ final class StepSampler implements AutoCloseable {
     private long maxParameters = FIRST_PARAMETERS;
     private long maxResults = FIRST_RESULTS;
     private long results;
-    private int launched;
-    private int awaited;
+    private long launched;
+    private long awaited;
 
     /** A step that was launched and not yet awaited. */
     private static final class Flight {
@@ -121,7 +121,7 @@ final class StepSampler implements AutoCloseable {
      * @param parameters their device address
      */
     void launch(CudaTensor logits, SamplingBlock.@Nullable Plan plan, long parameters) {
-        Flight flight = flights[launched++ % flights.length];
+        Flight flight = flights[(int) (launched++ % flights.length)];
         flight.rows = 0;
         SamplingKernels ready = kernels;
         if (plan != null && ready != null) {
@@ -145,7 +145,7 @@ final class StepSampler implements AutoCloseable {
         if (awaited == launched) {
             throw new IllegalStateException("no step is in flight");
         }
-        Flight flight = flights[awaited++ % flights.length];
+        Flight flight = flights[(int) (awaited++ % flights.length)];
         flight.done.synchronize();
         if (flight.rows != batch.count) {
             throw new IllegalStateException(

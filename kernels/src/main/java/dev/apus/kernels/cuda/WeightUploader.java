@@ -73,16 +73,32 @@ final class WeightUploader implements AutoCloseable {
             long count = Math.min(perChunk, elements - from);
             chunks.add(workers.submit(() -> chunk(source, type, first, count, address + type.byteSize(first))));
         }
-        RuntimeException fault = null;
+        // All of them, also when interrupted: a caller that has this exception unmaps the file that the workers read.
+        boolean interrupted = false;
         for (Future<?> chunk : chunks) {
-            try {
-                get(chunk);
-            } catch (RuntimeException e) {
-                fault = e;
-            }
+            interrupted |= awaitEnd(chunk);
         }
-        if (fault != null) {
-            throw fault;
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while weights were loaded");
+        }
+        for (Future<?> chunk : chunks) {
+            get(chunk);
+        }
+    }
+
+    /** Waits until a chunk is done or has failed; returns whether the thread was interrupted meanwhile. */
+    private static boolean awaitEnd(Future<?> chunk) {
+        boolean interrupted = false;
+        while (true) {
+            try {
+                chunk.get();
+                return interrupted;
+            } catch (InterruptedException e) {
+                interrupted = true;
+            } catch (ExecutionException e) {
+                return interrupted; // told by get()
+            }
         }
     }
 
@@ -162,11 +178,8 @@ final class WeightUploader implements AutoCloseable {
     @Override
     public void close() {
         workers.shutdown();
-        finish();
-        for (Lane lane : all) {
-            lane.emptied.close();
-            lane.stream.close();
-            lane.memory.close();
-        }
+        Closing.all(
+                this::finish,
+                () -> all.forEach(lane -> Closing.all(lane.emptied::close, lane.stream::close, lane.memory::close)));
     }
 }

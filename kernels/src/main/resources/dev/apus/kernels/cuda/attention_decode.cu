@@ -77,7 +77,7 @@ __device__ __forceinline__ void merge_parts(act* out, const float* part_out, con
 }
 
 // Grid (item capacity, kv heads). part_out: [parts, kv_heads, 16, HEAD_DIM], part_lse: [parts, kv_heads, 16] in log2.
-// arrived: [parts, kv_heads], zero before and after. Null: attention_merge follows.
+// arrived: [parts, kv_heads], zero before and after.
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attention_decode(act* __restrict__ out, const act* __restrict__ qkv,
     const kv_t* __restrict__ keys, const kv_t* __restrict__ values, const int* __restrict__ block_ids,
     const int4* __restrict__ items, const int* __restrict__ item_count, float* part_out, float* part_lse, int* arrived, int heads,
@@ -281,7 +281,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attention_decode(a
             }
         }
     }
-    if (item.first_part < 0 || arrived == nullptr) {
+    if (item.first_part < 0) {
         return;
     }
     __shared__ bool last;
@@ -299,18 +299,5 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attention_decode(a
     __syncthreads();
     if (last) {
         merge_parts(out, part_out, part_lse, item.first_query, rows, item.first_part, parts, heads, kv_heads, kv_head, THREADS);
-    }
-}
-
-// Grid (item capacity, kv heads): the block of a sequence's first part merges them all.
-extern "C" __global__ void __launch_bounds__(128) attention_merge(act* __restrict__ out, const float* part_out, const float* part_lse,
-    const int4* __restrict__ items, const int* __restrict__ item_count, int heads, int kv_heads) {
-    allow_next();
-    const bool mine = blockIdx.x < *item_count;
-    const int4 low = mine ? items[2 * blockIdx.x] : make_int4(0, 0, 0, 0);
-    const int4 high = mine ? items[2 * blockIdx.x + 1] : make_int4(0, 0, -1, 0);
-    wait_for_previous();
-    if (high.z >= 0 && (high.w & 0xffff) == 0) {
-        merge_parts(out, part_out, part_lse, low.x, (low.y & 0xff) * (heads / kv_heads), high.z, high.w >> 16, heads, kv_heads, blockIdx.y, 128);
     }
 }

@@ -1,6 +1,7 @@
 package dev.apus.kernels.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.apus.kernels.Activation;
 import dev.apus.kernels.AttentionShape;
@@ -49,6 +50,12 @@ class CudaMemoryTest {
     void anAllocationNeverTakesLessThanItHolds(@ForAll @LongRange(min = 0, max = 1L << 40) long bytes) {
         assertThat(CudaMemory.allocation(bytes)).isGreaterThanOrEqualTo(bytes);
         assertThat(CudaMemory.grown(bytes)).isGreaterThanOrEqualTo(bytes);
+    }
+
+    @Test
+    void aStepOfMoreTokensThanALaunchTakesIsRefused() {
+        StepSizes many = new StepSizes(65_536, 1, 65, 512, 1000, 64, List.of(ALL), null, 0);
+        assertThatThrownBy(() -> step(many, 0)).hasMessageContaining("65536").hasMessageContaining("at most 65535");
     }
 
     /** Of an 8B model at the usual limits: most of it graphs, timing and code, and less than a hundredth of the device. */

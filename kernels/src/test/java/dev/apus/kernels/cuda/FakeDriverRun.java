@@ -25,6 +25,7 @@ final class FakeDriverRun {
             events(device);
             launches(device, arena);
             failures(device);
+            kernelFault(arena);
         }
     }
 
@@ -129,6 +130,25 @@ final class FakeDriverRun {
             CudaDevice.open(3).close();
         } catch (IllegalArgumentException e) {
             say(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private static void kernelFault(Arena arena) {
+        CudaDevice device = CudaDevice.open(0);
+        device.allocate(10);
+        CudaStream stream = device.newStream();
+        KernelModule.load(device, "fake.cu", "CODE".getBytes(StandardCharsets.US_ASCII))
+                .function("kernel")
+                .launch(stream, 1, 1, 1, 32, 2, new LaunchArgs(arena));
+        try {
+            Closing.all(stream::synchronize, stream::close, device::close);
+        } catch (CudaException e) {
+            say(e.getSuppressed().length + " more after " + e.getMessage());
+        }
+        try (CudaDevice again = CudaDevice.open(0);
+                CudaStream working = again.newStream()) {
+            working.synchronize();
+            say("opened again");
         }
     }
 }

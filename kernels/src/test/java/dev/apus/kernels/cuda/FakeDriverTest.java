@@ -120,6 +120,17 @@ class FakeDriverTest {
                 .contains("CUDA device 3 of 1; 0 to 0 are there");
     }
 
+    /** All is refused then, and the context must go all the same. */
+    @Test
+    void afterAKernelsFaultTheContextIsResetAndTheDeviceOpenedAgain() {
+        assertThat(output)
+                .anySatisfy(line -> assertThat(line)
+                        .startsWith("2 more after cuStreamSynchronize failed: CUDA_ERROR_ILLEGAL_ADDRESS (700)"))
+                .contains("opened again");
+        assertThat(calls)
+                .containsSubsequence("reset 7", "release 7", "stream 1", "destroy stream 1", "release 7", "release 7");
+    }
+
     @Test
     void closingFreesWhatIsLeftAndGivesTheContextBack() {
         assertThat(calls.getLast()).isEqualTo("release 7");

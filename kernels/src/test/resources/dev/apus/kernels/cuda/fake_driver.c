@@ -37,6 +37,8 @@ static void note(const char* format, ...) {
 #define MEMORY 0x7f0000000100ull
 
 static int capturing;
+/* After a kernel's fault every call fails with it, until the context is destroyed. */
+static int fault;
 
 int cuInit(unsigned flags) { note("init %u", flags); return 0; }
 int cuDriverGetVersion(int* version) { *version = 12080; return 0; }
@@ -50,6 +52,7 @@ int cuDeviceGetAttribute(int* value, int attribute, int device) {
 int cuDeviceTotalMem_v2(size_t* bytes, int device) { *bytes = 85ull << 30; return device == DEVICE ? 0 : 101; }
 int cuDevicePrimaryCtxRetain(void** context, int device) { *context = CONTEXT; return device == DEVICE ? 0 : 101; }
 int cuDevicePrimaryCtxRelease_v2(int device) { note("release %d", device); return 0; }
+int cuDevicePrimaryCtxReset_v2(int device) { note("reset %d", device); fault = 0; return 0; }
 int cuCtxSetCurrent(void* context) { return context == CONTEXT ? 0 : 201; }
 int cuMemGetInfo_v2(size_t* free, size_t* total) { *free = 5ull << 30; *total = 85ull << 30; return 0; }
 int cuMemAlloc_v2(devptr* address, size_t bytes) {
@@ -57,7 +60,7 @@ int cuMemAlloc_v2(devptr* address, size_t bytes) {
     *address = MEMORY;
     return bytes > 1ull << 40 ? 2 : 0;
 }
-int cuMemFree_v2(devptr address) { note("free %llx", address); return 0; }
+int cuMemFree_v2(devptr address) { if (fault) return fault; note("free %llx", address); return 0; }
 int cuMemHostAlloc(void** memory, size_t bytes, unsigned flags) { *memory = malloc(bytes); note("host %zu %u", bytes, flags); return 0; }
 int cuMemFreeHost(void* memory) { free(memory); note("free host"); return 0; }
 int cuMemcpyHtoDAsync_v2(devptr to, const void* from, size_t bytes, void* stream) {
@@ -78,8 +81,8 @@ int cuMemsetD8Async(devptr address, unsigned char value, size_t bytes, void* str
     return 0;
 }
 int cuStreamCreate(void** stream, unsigned flags) { *stream = STREAM; note("stream %u", flags); return 0; }
-int cuStreamDestroy_v2(void* stream) { note("destroy stream %d", stream == STREAM); return 0; }
-int cuStreamSynchronize(void* stream) { return stream == STREAM ? 0 : 400; }
+int cuStreamDestroy_v2(void* stream) { if (fault) return fault; note("destroy stream %d", stream == STREAM); return 0; }
+int cuStreamSynchronize(void* stream) { return fault ? fault : stream == STREAM ? 0 : 400; }
 int cuStreamWaitEvent(void* stream, void* event, unsigned flags) {
     note("wait %d %d %u", stream == STREAM, event == EVENT, flags);
     return 0;
@@ -114,6 +117,10 @@ int cuLaunchKernelEx(const Config* c, void* function, void** parameters, void** 
     if (c->shared == 1) {
         return 1;
     }
+    if (c->shared == 2) {
+        fault = 700;
+        return 0;
+    }
     note("launch %u %u %u, %u %u %u, %u, stream %d, attributes %u, extra %d", c->grid_x, c->grid_y, c->grid_z, c->block_x, c->block_y,
         c->block_z, c->shared, c->stream == STREAM, c->attribute_count, extra != NULL);
     note("attribute %d %d of %zu bytes, config %zu", c->attributes[0].id, c->attributes[0].u.value, sizeof(Attribute), sizeof(Config));
@@ -135,7 +142,7 @@ int cuGraphLaunch(void* executable, void* stream) { note("launch graph %d %d", e
 int cuGraphExecDestroy(void* executable) { note("destroy executable %d", executable == EXECUTABLE); return 0; }
 int cuGraphDestroy(void* graph) { note("destroy graph %d", graph == GRAPH); return 0; }
 int cuGetErrorName(int code, const char** text) {
-    *text = code == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : code == 209 ? "CUDA_ERROR_NO_BINARY_FOR_GPU" : code == 500 ? "CUDA_ERROR_NOT_FOUND"
+    *text = code == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : code == 209 ? "CUDA_ERROR_NO_BINARY_FOR_GPU" : code == 500 ? "CUDA_ERROR_NOT_FOUND" : code == 700 ? "CUDA_ERROR_ILLEGAL_ADDRESS"
         : code == 1 ? "CUDA_ERROR_INVALID_VALUE" : NULL;
     return *text ? 0 : 1;
 }

@@ -61,6 +61,21 @@ final class EngineArgs {
     private int maxWaiting;
 
     @Option(
+            names = "--max-num-queued-reqs",
+            paramLabel = "N",
+            defaultValue = "0",
+            description =
+                    "Most requests that wait or run; more are answered 429. Default: --max-num-seqs plus --max-waiting")
+    private int maxNumQueuedReqs;
+
+    @Option(
+            names = "--max-num-queued-tokens",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Most prompt tokens that are to be computed; more are answered 429. Default: no limit")
+    private long maxNumQueuedTokens;
+
+    @Option(
             names = "--enable-prefix-caching",
             negatable = true,
             defaultValue = "true",
@@ -119,6 +134,19 @@ final class EngineArgs {
     private EngineOptions.LoadFormat loadFormat = EngineOptions.LoadFormat.AUTO;
 
     @Option(
+            names = "--kv-cache-metrics",
+            description = "Measure how long blocks of the KV cache live and lie idle, for /metrics. Default: off")
+    private boolean kvCacheMetrics;
+
+    @Option(
+            names = "--kv-cache-metrics-sample",
+            paramLabel = "SHARE",
+            defaultValue = "0.01",
+            description = "Share of the blocks that --kv-cache-metrics measures, above 0, at most 1."
+                    + " Default: ${DEFAULT-VALUE}")
+    private double kvCacheMetricsSample;
+
+    @Option(
             names = "--seed",
             paramLabel = "N",
             defaultValue = "0",
@@ -160,6 +188,14 @@ final class EngineArgs {
         return builder().serving(true).build();
     }
 
+    private double sample() {
+        if (!(kvCacheMetricsSample > 0 && kvCacheMetricsSample <= 1)) {
+            throw new IllegalArgumentException(
+                    "--kv-cache-metrics-sample is " + kvCacheMetricsSample + ", must be above 0 and at most 1");
+        }
+        return kvCacheMetricsSample;
+    }
+
     private EngineOptionsBuilder builder() {
         EngineOptionsBuilder options = EngineOptions.builder()
                 .maxModelLen(maxModelLen)
@@ -167,9 +203,12 @@ final class EngineArgs {
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .longPrefillTokenThreshold(longPrefillTokenThreshold)
                 .maxWaiting(maxWaiting)
+                .maxNumQueuedReqs(maxNumQueuedReqs)
+                .maxNumQueuedTokens(maxNumQueuedTokens)
                 .enablePrefixCaching(prefixCaching)
                 .kvCacheMemoryBytes(kvCacheMemoryBytes)
                 .numKvBlocks(numBlocks)
+                .kvCacheMetricsSample(kvCacheMetrics ? sample() : 0)
                 .seed(seed)
                 .dtype(dtype)
                 .kvCacheDtype(kvCacheDtype)

@@ -47,6 +47,9 @@ final class ServeCommand implements Callable<Integer> {
     private ApiArgs api = new ApiArgs();
 
     @Mixin
+    private WatchArgs watch = new WatchArgs();
+
+    @Mixin
     private PoolingArgs pooling = new PoolingArgs();
 
     @Option(
@@ -218,6 +221,7 @@ final class ServeCommand implements Callable<Integer> {
                 .allowedHosts(Set.copyOf(allowedHosts))
                 .allowedOrigins(allowedOrigins)
                 .api(api.options())
+                .watch(watch.options())
                 .security(security())
                 .build();
     }

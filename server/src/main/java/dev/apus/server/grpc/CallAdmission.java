@@ -1,5 +1,6 @@
 package dev.apus.server.grpc;
 
+import dev.apus.server.http.CallSession;
 import io.grpc.Status;
 import io.netty.handler.codec.http2.Http2Headers;
 import org.jspecify.annotations.Nullable;
@@ -44,9 +45,10 @@ interface CallAdmission {
     /** The call has ended and its service does nothing more for it: what it has taken is free. Any thread. */
     void close();
 
-    /** Is told to the client in the answer's head; null for none. */
-    @Nullable
-    String requestId();
+    /** What the call does; null if nobody asks. */
+    default @Nullable CallSession session() {
+        return null;
+    }
 
     /** @throws io.grpc.StatusRuntimeException if there is no room */
     default void take(long bytes) {

@@ -1,5 +1,7 @@
 package dev.apus.server.grpc;
 
+import dev.apus.server.http.CallEnd;
+import dev.apus.server.http.GrpcMethod;
 import io.grpc.Metadata;
 import io.grpc.ServerMethodDefinition;
 import io.grpc.Status;
@@ -69,13 +71,15 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
         try {
             request = request(head);
         } catch (StatusRuntimeException e) {
-            refuse(context, e.getStatus(), frame.isEndStream());
+            refuseUnknown(context, e.getStatus(), frame.isEndStream());
             return;
         }
         ServerMethodDefinition<?, ?> known = server.method(request.method());
         ServerMethodDefinition<?, ?> method = known == null ? UnknownMethod.of(shorten(request.method())) : known;
-        GrpcCall<?, ?> started = new GrpcCall<>(context, method, request, server.limits(), server.workers());
+        GrpcCall<?, ?> started = new GrpcCall<>(context, method, request, server.limits(), server.watch(), server.workers());
         call = started;
+        // The services' front end takes it for the client's own.
+        head.set(GrpcHeaders.REQUEST_ID, started.requestId());
         CallAdmission admission;
         try {
             // Those without a key do not learn what there is.
@@ -123,6 +127,7 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
         if (into == null || to == null || to.isClosed()) {
             return;
         }
+        to.bytesReceived(data.content().readableBytes());
         try {
             into.add(data.content());
             to.inMessage(into.inMessage());
@@ -142,6 +147,23 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
             to.refuse(Status.INTERNAL.withDescription("the request ends within a message"));
         }
         to.inputEnded();
+    }
+
+    private void refuseUnknown(ChannelHandlerContext context, Status status, boolean ended) {
+        server.watch().began(GrpcMethod.UNKNOWN);
+        server.watch()
+                .ended(new CallEnd(
+                        GrpcMethod.UNKNOWN,
+                        CallWatch.name(status.getCode()),
+                        "-",
+                        context.channel().remoteAddress(),
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        null));
+        refuse(context, status, ended);
     }
 
     /** Answers a call that has no service. */

@@ -1,5 +1,8 @@
 package dev.apus.server.grpc;
 
+import dev.apus.server.http.CallEnd;
+import dev.apus.server.http.FrontEnd;
+import dev.apus.server.http.GrpcMethod;
 import io.grpc.Attributes;
 import io.grpc.Grpc;
 import io.grpc.Metadata;
@@ -18,6 +21,7 @@ import io.netty.handler.codec.http2.DefaultHttp2ResetFrame;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
+import java.net.SocketAddress;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,6 +54,15 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     private final Executor serial;
     private final Attributes attributes;
 
+    private final CallWatch watch;
+    private final GrpcMethod name;
+    private final String requestId;
+    private final long begun = System.nanoTime();
+    private long messagesReceived;
+    private long messagesSent;
+    private long bytesReceived;
+    private long bytesSent;
+
     private final Queue<Deframer.Frame> received = new ArrayDeque<>();
     private int wanted;
     private boolean inputEnded;
@@ -72,11 +85,16 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             ServerMethodDefinition<Q, A> definition,
             GrpcRequest request,
             GrpcServer.Limits limits,
+            CallWatch watch,
             Executor workers) {
         this.context = context;
         this.definition = definition;
         this.request = request;
         this.limits = limits;
+        this.watch = watch;
+        name = CallWatch.name(definition.getMethodDescriptor());
+        String given = request.metadata().get(REQUEST_ID);
+        requestId = given != null && FrontEnd.isRequestId(given) ? given : FrontEnd.newRequestId();
         serial = new SerialExecutor(workers);
         mayCompress = request.compressed();
         reading = new ReadTimer(context.executor(), limits.readTimeout(), this::late);
@@ -86,6 +104,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             known.set(Grpc.TRANSPORT_ATTR_REMOTE_ADDR, context.channel().remoteAddress());
         }
         attributes = known.build();
+        watch.began(name);
     }
 
     /** Begins the service's work; on the event loop. */
@@ -106,6 +125,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
 
     /** Takes a message of the client; on the event loop. */
     void received(Deframer.Frame frame) {
+        messagesReceived++;
         if (!closed) {
             if (!takesOneMessage()) {
                 reading.stop();
@@ -113,6 +133,16 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             received.add(frame);
             deliver();
         }
+    }
+
+    /** Bytes of messages have come; on the event loop. */
+    void bytesReceived(int count) {
+        bytesReceived += count;
+    }
+
+    /** The id that its client gave, or one made here; told in the answer's head. */
+    String requestId() {
+        return requestId;
     }
 
     private boolean takesOneMessage() {
@@ -162,7 +192,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
 
     /** The client has gone or reset the stream; on the event loop. */
     void gone() {
-        if (end()) {
+        if (end(Status.CANCELLED)) {
             cancelled = true;
             tell(Listener::onCancel);
         }
@@ -186,7 +216,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
 
     /** Ends the call for a fault of the client's, of the transport or of time: the service is told that it is cancelled. On the event loop. */
     void refuse(Status status) {
-        if (end()) {
+        if (end(status)) {
             cancelled = true;
             writeEnd(status, new Metadata());
             tell(Listener::onCancel);
@@ -249,7 +279,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
 
     private void failed(Status status, @Nullable Metadata trailers) {
         onLoop(() -> {
-            if (end()) {
+            if (end(status)) {
                 cancelled = true;
                 writeEnd(status, trailers == null ? new Metadata() : trailers);
                 tell(Listener::onCancel);
@@ -293,6 +323,8 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
                 refuse(Status.INTERNAL.withDescription("the answer could not be made, see the server's log"));
                 return;
             }
+            messagesSent++;
+            bytesSent += frame.readableBytes();
             while (frame.readableBytes() > PART) {
                 send(frame.readRetainedSlice(PART));
             }
@@ -314,7 +346,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     @Override
     public void close(Status status, Metadata trailers) {
         onLoop(() -> {
-            if (end()) {
+            if (end(status)) {
                 writeEnd(status, trailers).addListener(written -> {
                     if (written.isSuccess()) {
                         tell(Listener::onComplete);
@@ -328,7 +360,7 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     /** From here on nothing is taken or sent; false if it was so before. */
-    private boolean end() {
+    private boolean end(Status status) {
         if (closed) {
             return false;
         }
@@ -346,6 +378,17 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             timer.cancel(false);
         }
         context.channel().config().setAutoRead(true);
+        watch.ended(new CallEnd(
+                name,
+                CallWatch.name(status.getCode()),
+                requestId,
+                remote(),
+                System.nanoTime() - begun,
+                messagesReceived,
+                messagesSent,
+                bytesReceived,
+                bytesSent,
+                ending == null ? null : ending.session()));
         return true;
     }
 
@@ -368,11 +411,8 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     private void tellRequestId(Metadata metadata) {
-        CallAdmission admitted = admission;
-        String id = admitted == null ? null : admitted.requestId();
-        if (id != null) {
-            metadata.put(REQUEST_ID, id);
-        }
+        metadata.discardAll(REQUEST_ID);
+        metadata.put(REQUEST_ID, requestId);
     }
 
     private void onLoop(Runnable action) {
@@ -418,6 +458,11 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
         // A stream is a channel of its connection's.
         Channel parent = context.channel().parent();
         return parent == null ? context.channel() : parent;
+    }
+
+    @Override
+    public @Nullable SocketAddress remote() {
+        return context.channel().remoteAddress();
     }
 
     @Override

@@ -16,6 +16,7 @@ final class GrpcHeaders {
     static final AsciiString TIMEOUT = AsciiString.cached("grpc-timeout");
     static final AsciiString ENCODING = AsciiString.cached("grpc-encoding");
     static final AsciiString ACCEPT_ENCODING = AsciiString.cached("grpc-accept-encoding");
+    static final AsciiString REQUEST_ID = AsciiString.cached("x-request-id");
     static final AsciiString CONTENT_TYPE = AsciiString.cached("content-type");
     private static final AsciiString STATUS = AsciiString.cached("grpc-status");
     private static final AsciiString MESSAGE = AsciiString.cached("grpc-message");

@@ -22,6 +22,7 @@ final class GrpcServer {
     private final Map<String, ServerMethodDefinition<?, ?>> methods = new HashMap<>();
     private final Limits limits;
     private final CallAdmission.Gate gate;
+    private final CallWatch watch;
     private final Executor workers;
 
     /**
@@ -42,6 +43,7 @@ final class GrpcServer {
      * @param services with the interceptors that are their own
      * @param interceptors of all services, the first one called first
      * @param gate lets calls in
+     * @param watch hears of calls
      * @param workers run the services' callbacks; they may block
      */
     GrpcServer(
@@ -49,6 +51,7 @@ final class GrpcServer {
             List<ServerInterceptor> interceptors,
             Limits limits,
             CallAdmission.Gate gate,
+            CallWatch watch,
             Executor workers) {
         for (ServerServiceDefinition service : services) {
             for (ServerMethodDefinition<?, ?> method :
@@ -58,6 +61,7 @@ final class GrpcServer {
         }
         this.limits = limits;
         this.gate = gate;
+        this.watch = watch;
         this.workers = workers;
     }
 
@@ -77,6 +81,10 @@ final class GrpcServer {
 
     CallAdmission.Gate gate() {
         return gate;
+    }
+
+    CallWatch watch() {
+        return watch;
     }
 
     Executor workers() {

@@ -1,9 +1,11 @@
 package dev.apus.server.grpc;
 
 import dev.apus.server.http.ApiException;
+import dev.apus.server.http.CallEnd;
 import dev.apus.server.http.CallSession;
 import dev.apus.server.http.FrontEnd;
 import dev.apus.server.http.FrontEnd.Purpose;
+import dev.apus.server.http.GrpcMethod;
 import io.grpc.Context;
 import io.grpc.Contexts;
 import io.grpc.Metadata;
@@ -76,6 +78,17 @@ public final class GrpcServices {
                 List.of(new Transports()),
                 new GrpcServer.Limits(Math.min(maxBodyBytes, MOST_MESSAGE), readTimeout, stallTimeout),
                 this::admit,
+                new CallWatch() {
+                    @Override
+                    public void began(GrpcMethod method) {
+                        front.callBegan(method);
+                    }
+
+                    @Override
+                    public void ended(CallEnd call) {
+                        front.callEnded(call);
+                    }
+                },
                 workers);
     }
 
@@ -184,11 +197,6 @@ public final class GrpcServices {
         @Override
         public void close() {
             session.close();
-        }
-
-        @Override
-        public String requestId() {
-            return session.requestId();
         }
     }
 }

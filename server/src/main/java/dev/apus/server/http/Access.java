@@ -42,7 +42,9 @@ final class Access {
         this.keys = keys;
         this.model = model;
         this.clock = clock;
-        anyone = local ? Principal.of("none", Role.ADMIN) : Principal.of("none", Role.INFERENCE, Role.MONITOR);
+        anyone = local
+                ? Principal.of(Principal.NO_KEY, Role.ADMIN)
+                : Principal.of(Principal.NO_KEY, Role.INFERENCE, Role.MONITOR);
     }
 
     /**
@@ -118,7 +120,7 @@ final class Access {
             throw new ApiException(
                     403,
                     "the API key '" + principal.key() + "' has not the role '" + role.word() + "' that this needs"
-                            + (principal.key().equals("none") ? "; start the server with keys" : ""),
+                            + (principal.hasNoKey() ? "; start the server with keys" : ""),
                     null,
                     "missing_role",
                     0);
@@ -140,7 +142,7 @@ final class Access {
     /**
      * Counts a request that makes the engine work against its tenant's limits, and tells these in the answer.
      *
-     * @throws ApiException 429 if they are reached
+     * @throws QuotaException if they are reached
      */
     Admission admit(Exchange exchange) {
         try {
@@ -150,7 +152,7 @@ final class Access {
             return admission;
         } catch (QuotaException e) {
             RateLimits.tell(exchange, quotas.standing(exchange.principal()));
-            throw rateLimited(e);
+            throw e;
         }
     }
 

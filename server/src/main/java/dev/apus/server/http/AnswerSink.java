@@ -1,6 +1,8 @@
 package dev.apus.server.http;
 
 import io.netty.util.concurrent.EventExecutor;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -14,6 +16,25 @@ interface AnswerSink {
 
     /** Status and header fields of an answer, without those that frame a body. */
     record Head(int status, List<Field> fields) {}
+
+    /**
+     * Where a request comes from.
+     *
+     * @param remote the client's address and port, or {@code -}
+     * @param protocol {@code HTTP/1.1}, {@code HTTP/2} or {@code gRPC}
+     */
+    record Origin(String remote, String protocol) {
+        static Origin of(@Nullable SocketAddress address, String protocol) {
+            return new Origin(
+                    address instanceof InetSocketAddress inet
+                            ? inet.getAddress().getHostAddress() + ":" + inet.getPort()
+                            : "-",
+                    protocol);
+        }
+    }
+
+    /** Where the request comes from. */
+    Origin origin();
 
     /** The event loop that moves the answer's bytes. Any thread. */
     EventExecutor loop();

@@ -2,9 +2,14 @@ package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
 import io.netty.handler.codec.http.HttpRequest;
+import java.util.Collection;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -27,6 +32,12 @@ public final class CallSession {
     private final AtomicLong reading = new AtomicLong();
 
     private final Set<Exchange> running = ConcurrentHashMap.newKeySet();
+    private final RequestWatch watch;
+    private final Queue<RequestRecord> records = new ConcurrentLinkedQueue<>();
+    /** The call, and what the engine does for it. */
+    private final AtomicInteger open = new AtomicInteger(1);
+
+    private volatile @Nullable Runnable settled;
     private volatile boolean gone;
 
     CallSession(FrontEnd front, Caller caller, HttpRequest request, Route route, MemoryBudget.Share memory) {
@@ -38,7 +49,9 @@ public final class CallSession {
         head = new Exchange(
                 new OutputSink(caller, NoOutput.INSTANCE, exchange -> {}),
                 request,
-                front.dispatcher().memory());
+                front.dispatcher().memory(),
+                RequestWatch.NONE);
+        watch = front.dispatcher().reports().within(this);
     }
 
     /** @throws ApiException if the caller may not ask */
@@ -120,8 +133,9 @@ public final class CallSession {
 
     private Runnable start(ObjectNode parameters, CallOutput output, Starter starter) {
         OutputSink sink = new OutputSink(caller, output, this::answered);
-        Exchange exchange = new Exchange(sink, request, front.dispatcher().memory());
+        Exchange exchange = new Exchange(sink, request, front.dispatcher().memory(), watch);
         front.dispatcher().admit(exchange, route);
+        open.incrementAndGet();
         running.add(exchange);
         boolean started = false;
         try {
@@ -144,7 +158,35 @@ public final class CallSession {
 
     private void answered(Exchange exchange) {
         running.remove(exchange);
-        front.dispatcher().metrics().http(exchange);
+    }
+
+    /** A part of the call is over. */
+    void settled(Exchange exchange) {
+        records.add(exchange.record());
+        end();
+    }
+
+    /** The call has ended; {@code then} runs once the engine has ended all it did for it. */
+    void whenSettled(Runnable then) {
+        settled = then;
+        end();
+    }
+
+    private void end() {
+        Runnable action = settled;
+        if (open.decrementAndGet() == 0 && action != null) {
+            action.run();
+        }
+    }
+
+    /** The request that the call's parts share. */
+    Exchange head() {
+        return head;
+    }
+
+    /** What is known of the call's parts that are over. */
+    Collection<RequestRecord> records() {
+        return records;
     }
 
     private void forget(Exchange exchange) {

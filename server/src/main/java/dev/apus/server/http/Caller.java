@@ -1,9 +1,15 @@
 package dev.apus.server.http;
 
 import io.netty.util.concurrent.EventExecutor;
+import java.net.SocketAddress;
+import org.jspecify.annotations.Nullable;
 
 /** Who asks over a protocol that is not HTTP's own and waits for an answer: one stream of a connection. */
 public interface Caller {
+    /** Its address; null if that is not known. */
+    @Nullable
+    SocketAddress remote();
+
     /** One of the server's event loops: the answer's parts are made on it. Any thread. */
     EventExecutor loop();
 

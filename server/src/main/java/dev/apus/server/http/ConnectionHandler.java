@@ -162,7 +162,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
 
     private Exchange exchange(ChannelHandlerContext context, HttpRequest request, boolean keepAlive) {
         boolean http11 = request.protocolVersion().equals(HttpVersion.HTTP_1_1);
-        return new Exchange(new Http1Sink(context, this, http11, keepAlive), request, dispatcher.memory());
+        return new Exchange(
+                new Http1Sink(context, this, http11, keepAlive), request, dispatcher.memory(), dispatcher.reports());
     }
 
     /**
@@ -249,7 +250,6 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
 
     /** An exchange has been answered; what was written may still be on its way. */
     void answered(ChannelHandlerContext context, Exchange exchange, boolean keepAlive) {
-        dispatcher.metrics().http(exchange);
         body.release(exchange.memory());
         current = null;
         route = null;

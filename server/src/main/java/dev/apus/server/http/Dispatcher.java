@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import dev.apus.models.chat.ChatTemplateException;
 import dev.apus.server.auth.Admission;
+import dev.apus.server.auth.QuotaException;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
@@ -28,7 +29,7 @@ final class Dispatcher {
 
     private final HttpOptions options;
     private final List<Route> routes;
-    private final ServerMetrics metrics;
+    private final RequestReports reports;
     private final InFlight inFlight;
     private final ExecutorService workers;
     private final MemoryBudget memory;
@@ -42,13 +43,13 @@ final class Dispatcher {
             MemoryBudget memory,
             List<Route> routes,
             Access access,
-            ServerMetrics metrics,
+            RequestReports reports,
             InFlight inFlight,
             ExecutorService workers) {
         this.options = options;
         this.routes = List.copyOf(routes);
         this.access = access;
-        this.metrics = metrics;
+        this.reports = reports;
         this.inFlight = inFlight;
         this.workers = workers;
         hosts = new AllowedHosts(bound, options.allowedHosts());
@@ -63,8 +64,9 @@ final class Dispatcher {
         return routes;
     }
 
-    ServerMetrics metrics() {
-        return metrics;
+    /** Hears of the ends of requests. */
+    RequestReports reports() {
+        return reports;
     }
 
     boolean isDraining() {
@@ -247,7 +249,12 @@ final class Dispatcher {
         if (!route.generates()) {
             return;
         }
-        Admission admission = access.admit(exchange);
+        Admission admission;
+        try {
+            admission = access.admit(exchange);
+        } catch (QuotaException e) {
+            throw Refusal.told(e, reports.metrics());
+        }
         if (!inFlight.enter(exchange)) {
             admission.leave();
             throw ApiException.unavailable(

@@ -25,9 +25,12 @@ final class Exchange {
     /** The form of a target that proxies use; what follows the authority is the rest. */
     private static final Pattern ABSOLUTE_FORM = Pattern.compile("(?is)https?://[^/?#]*(.*)");
 
+    /** Of a request whose client went before it was answered, as nginx logs it; never sent. */
+    static final int CLIENT_GONE = 499;
+
     private static final byte[] NOTHING = {};
     /** Before somebody is known, and on routes that ask for nobody. */
-    private static final Principal NOBODY = Principal.of("none");
+    private static final Principal NOBODY = Principal.of(Principal.NO_KEY);
 
     private final AnswerSink sink;
     private final HttpRequest request;
@@ -42,6 +45,11 @@ final class Exchange {
 
     private final MemoryBudget budget;
     private final MemoryBudget.Share memory;
+    private final RequestWatch watch;
+    private final RequestRecord record = new RequestRecord();
+    private boolean background;
+    private boolean over;
+    private long overNanos;
     private String route = "none";
     private Principal principal = NOBODY;
     private Admission admission = Admission.UNLIMITED;
@@ -58,18 +66,19 @@ final class Exchange {
     private volatile @Nullable Runnable onWritable;
     private final AtomicReference<@Nullable Runnable> onLeft = new AtomicReference<>();
 
-    Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget) {
+    /** @param watch hears of its end */
+    Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget, RequestWatch watch) {
         this.sink = sink;
         this.request = request;
         this.budget = budget;
+        this.watch = watch;
         memory = budget.share();
         String target = originForm(request.uri());
         int mark = target.indexOf('?');
         path = mark < 0 ? target : target.substring(0, mark);
         query = mark < 0 ? "" : target.substring(mark + 1);
         String given = request.headers().get("x-request-id");
-        requestId =
-                given != null && isRequestId(given) ? given : UUID.randomUUID().toString();
+        requestId = given != null && isRequestId(given) ? given : newRequestId();
         header("server", "apus");
         header("x-request-id", requestId);
         errors = ErrorShape.of(path, request.headers());
@@ -81,6 +90,10 @@ final class Exchange {
     /** Whether a client's text is safe and short enough to be an id in headers, answers and logs. */
     static boolean isRequestId(String text) {
         return REQUEST_ID.matcher(text).matches();
+    }
+
+    static String newRequestId() {
+        return UUID.randomUUID().toString();
     }
 
     /** The head as it came. */
@@ -111,6 +124,11 @@ final class Exchange {
 
     long arrivalNanos() {
         return arrivalNanos;
+    }
+
+    /** Nanoseconds from its head to the end of its answer, or until now. */
+    long tookNanos() {
+        return (over ? overNanos : System.nanoTime()) - arrivalNanos;
     }
 
     byte[] body() {
@@ -154,6 +172,22 @@ final class Exchange {
         admission = counted;
     }
 
+    /** What is known of it for those who watch the server. */
+    RequestRecord record() {
+        return record;
+    }
+
+    /** Whether it goes on after its client was answered, by {@link #detached}. */
+    boolean isBackground() {
+        return background;
+    }
+
+    /** From where it came and by which protocol. */
+    AnswerSink.Origin origin() {
+        return sink.origin();
+    }
+
+    /** Of the answer; 0 while there is none, {@link #CLIENT_GONE} if the client went before its end. */
     int status() {
         return status;
     }
@@ -243,7 +277,8 @@ final class Exchange {
      * for that of the other from now on, and what aborts this one aborts the other.
      */
     Exchange detached(AnswerSink elsewhere) {
-        Exchange other = new Exchange(elsewhere, request, budget);
+        Exchange other = new Exchange(elsewhere, request, budget, watch);
+        other.background = true;
         other.route = route;
         other.principal = principal;
         other.admission = admission;
@@ -281,7 +316,7 @@ final class Exchange {
             return;
         }
         ended = true;
-        status = answerStatus;
+        status = disconnected ? CLIENT_GONE : answerStatus;
         if (answerStatus != 204) {
             header("content-type", contentType);
             header("content-length", Integer.toString(content.length));
@@ -289,6 +324,7 @@ final class Exchange {
         boolean headOnly = answerStatus == 204 || method().equals(HttpMethod.HEAD);
         sentBytes += sink.whole(head(), headOnly ? NOTHING : content, leaving(content.length));
         run(onEnd);
+        over();
         sink.answered(this);
     }
 
@@ -315,6 +351,7 @@ final class Exchange {
         sentBytes += sink.part(headOnce(), pending, leaving(pending.length()));
         pending.clear();
         run(onEnd);
+        over();
         sink.answered(this);
     }
 
@@ -334,12 +371,25 @@ final class Exchange {
 
     /** Called by the connection or stream when it is closed. */
     void disconnected() {
-        if (ended) {
+        if (ended || disconnected) {
             return;
         }
         disconnected = true;
+        status = CLIENT_GONE;
         run(onEnd);
         run(onLeft.getAndSet(null));
+        over();
+    }
+
+    /** Tells once. On the event loop. */
+    private void over() {
+        if (over) {
+            return;
+        }
+        over = true;
+        overNanos = System.nanoTime();
+        watch.answered(this);
+        record.answered(() -> watch.settled(this));
     }
 
     private static void run(@Nullable Runnable action) {

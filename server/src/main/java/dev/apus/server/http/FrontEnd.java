@@ -107,6 +107,16 @@ public final class FrontEnd {
         }
     }
 
+    /** A call has come; its method is one of the server's, or {@link GrpcMethod#UNKNOWN}. */
+    public void callBegan(GrpcMethod method) {
+        dispatcher.reports().callBegan(method);
+    }
+
+    /** A call has ended, whether it was let in or not. Once for each that has begun. */
+    public void callEnded(CallEnd call) {
+        dispatcher.reports().callEnded(call);
+    }
+
     /** What is served. */
     public ServedModel model() {
         return model;
@@ -127,6 +137,16 @@ public final class FrontEnd {
         return !dispatcher.isDraining()
                 && !dispatcher.isPaused()
                 && model.engine().stats().alive();
+    }
+
+    /** Whether a client's text is safe and short enough to be an id in headers, answers and logs. */
+    public static boolean isRequestId(String text) {
+        return Exchange.isRequestId(text);
+    }
+
+    /** An id for a request whose client gave none that can be used. */
+    public static String newRequestId() {
+        return Exchange.newRequestId();
     }
 
     /** Of the server. */

@@ -5,7 +5,6 @@ import dev.apus.scheduler.Engine;
 import dev.apus.scheduler.EngineEvent;
 import dev.apus.scheduler.EngineEvent.Failed;
 import dev.apus.scheduler.EngineEvent.Finished;
-import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Request;
 import dev.apus.server.auth.QuotaException;
 import java.util.ArrayList;
@@ -30,6 +29,7 @@ final class GenerationCall {
     private final Renderer renderer;
     private final Engine engine;
     private final ServerMetrics metrics;
+    private final TenantMetrics.Usage usage;
     private final ExecutorService workers;
     private final int maxPendingBytes;
     private final List<Choice> choices = new ArrayList<>();
@@ -48,6 +48,7 @@ final class GenerationCall {
             Renderer renderer,
             Engine engine,
             ServerMetrics metrics,
+            TenantMetrics.Usage usage,
             ExecutorService workers,
             int maxPendingBytes) {
         this.exchange = exchange;
@@ -55,6 +56,7 @@ final class GenerationCall {
         this.renderer = renderer;
         this.engine = engine;
         this.metrics = metrics;
+        this.usage = usage;
         this.workers = workers;
         this.maxPendingBytes = maxPendingBytes;
     }
@@ -77,9 +79,11 @@ final class GenerationCall {
         try {
             exchange.admission().takePrompt(promptTokens);
         } catch (QuotaException e) {
-            failLater(Access.rateLimited(e));
+            failLater(Refusal.told(e, metrics));
             return;
         }
+        Request first = choices.getFirst().request();
+        exchange.record().begin(first.tenant().name(), first.params(), choices.size(), spec.sequences());
         try {
             List<Engine.Job> jobs = new ArrayList<>(choices.size());
             for (Choice choice : choices) {
@@ -92,17 +96,11 @@ final class GenerationCall {
             } else if (spec.stream()) {
                 openLater();
             }
-        } catch (QueueFullException e) {
-            metrics.rejected();
+        } catch (RuntimeException e) {
+            // Nothing of it was queued, so nothing of it counts.
+            exchange.record().refused();
             exchange.admission().giveBack(promptTokens);
-            failLater(new ApiException(
-                    429, "the server is busy: " + e.getMessage(), null, "queue_full", e.retryAfterSeconds()));
-        } catch (IllegalArgumentException e) {
-            exchange.admission().giveBack(promptTokens);
-            failLater(ApiException.badRequest(String.valueOf(e.getMessage())));
-        } catch (IllegalStateException e) {
-            exchange.admission().giveBack(promptTokens);
-            failLater(ApiException.unavailable(String.valueOf(e.getMessage())));
+            failLater(Refusal.told(e, metrics));
         }
     }
 
@@ -151,6 +149,8 @@ final class GenerationCall {
                     renderer.running();
                 }
                 exchange.admission().takeGenerated(tokens.ids().length);
+                exchange.record().tokens();
+                usage.generated(tokens.ids().length);
                 metrics.tokens(choice.request(), choice.sinceLastTokens(System.nanoTime()));
                 if (choice.add(tokens)) {
                     engine.abort(choice.request().id());
@@ -160,13 +160,21 @@ final class GenerationCall {
             case Finished finished -> {
                 choice.add(finished);
                 endedChoices++;
-                metrics.finished(choice.request(), finished, choice.finishReason(), spec.n());
+                String told = choice.finishReason();
+                String reason = told == null ? "abort" : told;
+                RequestRecord record = exchange.record();
+                metrics.finished(choice.request(), finished, reason, spec.n(), record.submittedNanos());
                 tellPromptDone(choice);
+                if (choice.index() % spec.sequences() == 0) {
+                    usage.prompt(finished.promptTokens(), finished.cachedTokens());
+                }
+                record.finished(choice.index(), finished, reason);
             }
             case Failed failed -> {
                 choice.add(failed);
                 endedChoices++;
                 metrics.failed();
+                exchange.record().failed(choice.index());
                 if (choice.failure() != null) {
                     fail(toError(failed));
                 }

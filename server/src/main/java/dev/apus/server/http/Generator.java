@@ -42,10 +42,17 @@ final class Generator {
         Tokenizer tokenizer = model.tokenizer();
         // Not the answer's id: a client may choose that, and two clients the same.
         String id = unique();
-        GenerationCall call = new GenerationCall(
-                exchange, spec, renderer, model.engine(), metrics, workers, options.maxPendingBytes());
         Slo slo = Slo.of(exchange);
         Tenant tenant = Slo.tenantOf(exchange, slo);
+        GenerationCall call = new GenerationCall(
+                exchange,
+                spec,
+                renderer,
+                model.engine(),
+                metrics,
+                metrics.tenants().of(tenant.name()),
+                workers,
+                options.maxPendingBytes());
         String salt = salt(tenant, spec.cacheSalt());
         for (int p = 0; p < prompts.size(); p++) {
             Prompt prompt = prompts.get(p);

@@ -36,6 +36,11 @@ final class Http1Sink implements AnswerSink {
     }
 
     @Override
+    public Origin origin() {
+        return Origin.of(context.channel().remoteAddress(), http11 ? "HTTP/1.1" : "HTTP/1.0");
+    }
+
+    @Override
     public EventExecutor loop() {
         return context.executor();
     }

@@ -26,6 +26,11 @@ final class Http2Sink implements AnswerSink {
     }
 
     @Override
+    public Origin origin() {
+        return Origin.of(context.channel().remoteAddress(), "HTTP/2");
+    }
+
+    @Override
     public EventExecutor loop() {
         return context.executor();
     }

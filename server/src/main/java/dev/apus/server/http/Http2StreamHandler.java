@@ -102,10 +102,10 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         Http2Sink sink = new Http2Sink(context, this);
         Exchange exchange;
         try {
-            exchange = new Exchange(sink, Http2Head.request(head.headers()), dispatcher.memory());
+            exchange = exchange(sink, Http2Head.request(head.headers()));
         } catch (ApiException e) {
             HttpRequest unknown = new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.GET, "/");
-            exchange = new Exchange(sink, unknown, dispatcher.memory());
+            exchange = exchange(sink, unknown);
             current = exchange;
             exchange.respond(e);
             return;
@@ -121,6 +121,10 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         } else if (!answered) {
             timers.requestBegins(context);
         }
+    }
+
+    private Exchange exchange(Http2Sink sink, HttpRequest request) {
+        return new Exchange(sink, request, dispatcher.memory(), dispatcher.reports());
     }
 
     /** The route, or null if the exchange is answered already. */
@@ -179,7 +183,6 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
 
     /** The exchange has been answered; what was written may still be on its way. */
     void answered(ChannelHandlerContext context, Exchange exchange) {
-        dispatcher.metrics().http(exchange);
         release(exchange);
         current = null;
         answered = true;

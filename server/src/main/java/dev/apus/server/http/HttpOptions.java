@@ -28,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param allowedOrigins origins whose web pages may call the server (CORS), {@code *} for all; none by default
  * @param api what is decided about requests for text
  * @param tls the files for TLS; null for none
+ * @param watch what is told of requests
  * @param security who may do what; without keys whoever reaches the server
  */
 public record HttpOptions(
@@ -48,6 +49,7 @@ public record HttpOptions(
         Set<String> allowedOrigins,
         ApiOptions api,
         @Nullable TlsOptions tls,
+        WatchOptions watch,
         SecurityOptions security) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
@@ -123,6 +125,7 @@ public record HttpOptions(
         private Set<String> allowedHosts = Set.of();
         private Set<String> allowedOrigins = Set.of();
         private ApiOptions api = ApiOptions.DEFAULT;
+        private WatchOptions watch = WatchOptions.NONE;
         private SecurityOptions security = SecurityOptions.NONE;
 
         private Builder() {}
@@ -212,6 +215,11 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder watch(WatchOptions value) {
+            watch = value;
+            return this;
+        }
+
         public Builder security(SecurityOptions value) {
             security = value;
             return this;
@@ -239,6 +247,7 @@ public record HttpOptions(
                     allowedOrigins,
                     api,
                     tls,
+                    watch,
                     security);
         }
     }

@@ -70,6 +70,7 @@ public final class HttpServer implements AutoCloseable {
     private final ExecutorService workers;
     private final TextEncoder encoder;
     private final ServerMetrics metrics;
+    private final RequestReports reports;
     private final @Nullable TlsCertificates tls;
     private final KeyStore keys;
     private final InFlight inFlight = new InFlight();
@@ -93,6 +94,7 @@ public final class HttpServer implements AutoCloseable {
                 Thread.ofVirtual().name("apus-http-worker-", 0).factory());
         encoder = new TextEncoder(model.tokenizer(), model.maxModelLength());
         metrics = new ServerMetrics(model);
+        reports = new RequestReports(metrics, options.watch());
         Map<EventExecutor, EventPump> pumps = new HashMap<>();
         for (EventExecutor loop : loops) {
             pumps.put(loop, new EventPump(loop));
@@ -119,7 +121,7 @@ public final class HttpServer implements AutoCloseable {
         }
         MemoryBudget memory = new MemoryBudget(options.maxBufferedBytes());
         Access access = access(model, options.host());
-        dispatcher = new Dispatcher(options, options.host(), memory, routes, access, metrics, inFlight, workers);
+        dispatcher = new Dispatcher(options, options.host(), memory, routes, access, reports, inFlight, workers);
         FrontEnd front = new FrontEnd(model, dispatcher, generation, chats, encoder);
         Protocols protocols = new Protocols(dispatcher, grpc.streams(front, options, workers), tls, workers);
         Connections ordinary = new Connections(protocols, options.maxConnections());
@@ -129,7 +131,7 @@ public final class HttpServer implements AutoCloseable {
             routes.stream().filter(Route::watches).forEach(all::add);
             String host = adminAddress.host();
             Dispatcher orders =
-                    new Dispatcher(options, host, memory, all, access(model, host), metrics, inFlight, workers);
+                    new Dispatcher(options, host, memory, all, access(model, host), reports, inFlight, workers);
             Connections few = new Connections(new Protocols(orders, null, tls, workers), WATCHERS);
             administering = bind(epoll, host, adminAddress.port(), few, first);
         } else {
@@ -263,6 +265,7 @@ public final class HttpServer implements AutoCloseable {
                 .awaitUninterruptibly();
         workers.shutdownNow();
         encoder.close();
+        reports.close();
         metrics.close();
         keys.close();
         if (tls != null) {
@@ -296,6 +299,7 @@ public final class HttpServer implements AutoCloseable {
             loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
             workers.shutdownNow();
             encoder.close();
+            reports.close();
             metrics.close();
             keys.close();
             throw ListenAddress.failure(host, port, bound.cause());

@@ -20,6 +20,11 @@ final class LogSink implements AnswerSink {
     }
 
     @Override
+    public Origin origin() {
+        return new Origin("-", "background");
+    }
+
+    @Override
     public EventExecutor loop() {
         return loop;
     }

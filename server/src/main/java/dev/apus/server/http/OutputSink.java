@@ -24,6 +24,11 @@ final class OutputSink implements AnswerSink {
     }
 
     @Override
+    public Origin origin() {
+        return Origin.of(caller.remote(), "gRPC");
+    }
+
+    @Override
     public EventExecutor loop() {
         return caller.loop();
     }

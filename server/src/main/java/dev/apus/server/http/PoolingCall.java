@@ -3,7 +3,6 @@ package dev.apus.server.http;
 import dev.apus.models.EncoderConfig;
 import dev.apus.models.tokenizer.SequenceTemplate;
 import dev.apus.scheduler.GenerationException;
-import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.ServedModel;
 import dev.apus.scheduler.Tenant;
 import dev.apus.scheduler.pooling.Pooler;
@@ -85,23 +84,17 @@ final class PoolingCall {
         try {
             exchange.admission().takePrompt(tokens);
         } catch (QuotaException e) {
-            throw Access.rateLimited(e);
+            throw Refusal.told(e, metrics);
         }
         List<CompletableFuture<float[][]>> results;
         try {
             results = pooler().submit(requests);
-        } catch (QueueFullException e) {
-            metrics.rejected();
+        } catch (RuntimeException e) {
             exchange.admission().giveBack(tokens);
-            throw new ApiException(
-                    429, "the server is busy: " + e.getMessage(), null, "queue_full", e.retryAfterSeconds());
-        } catch (IllegalArgumentException e) {
-            exchange.admission().giveBack(tokens);
-            throw ApiException.badRequest(String.valueOf(e.getMessage()));
-        } catch (IllegalStateException e) {
-            exchange.admission().giveBack(tokens);
-            throw ApiException.unavailable(String.valueOf(e.getMessage()));
+            throw Refusal.told(e, metrics);
         }
+        exchange.record().pooled(tenant.name(), tokens);
+        metrics.tenants().of(tenant.name()).prompt(tokens, 0);
         Runnable drop = () -> results.forEach(result -> result.cancel(false));
         exchange.onAbort(drop);
         exchange.onEnd(drop);

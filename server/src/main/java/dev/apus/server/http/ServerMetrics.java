@@ -1,8 +1,10 @@
 package dev.apus.server.http;
 
+import dev.apus.scheduler.Distribution;
 import dev.apus.scheduler.EngineEvent.Finished;
 import dev.apus.scheduler.EngineEvent.Timing;
 import dev.apus.scheduler.EngineStats;
+import dev.apus.scheduler.KvBlockAges;
 import dev.apus.scheduler.Request;
 import dev.apus.scheduler.ServedModel;
 import dev.apus.scheduler.pooling.Pooler;
@@ -13,20 +15,16 @@ import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.Timer;
-import io.micrometer.core.instrument.binder.jvm.ClassLoaderMetrics;
-import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
-import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
-import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
-import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.ToDoubleFunction;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The server's metrics under vLLM's names, labels and buckets, so that its dashboards and the gateways that know it work here. Thread-safe.
@@ -41,15 +39,10 @@ final class ServerMetrics implements AutoCloseable {
     private static final double[] REQUEST_TIME = {
         .3, .5, .8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680
     };
-    private static final double[] HTTP_TIME = {.1, .5, 1};
-    private static final double[] HTTP_TIME_FINE = {
-        .01, .025, .05, .075, .1, .25, .5, .75, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 7.5, 10, 30, 60
-    };
     private static final double[] CHOICES = {1, 2, 5, 10, 20};
     private static final double NANOS = 1e-9;
 
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-    private final JvmGcMetrics gc = new JvmGcMetrics();
     private final ServedModel model;
     private final Tags tags;
     private final Timer firstToken;
@@ -66,8 +59,10 @@ final class ServerMetrics implements AutoCloseable {
     private final DistributionSummary choices;
     private final DistributionSummary mostGenerated;
     private final DistributionSummary prefillComputed;
-    private final Timer httpSeconds;
-    private final Counter rejections;
+    private final TenantMetrics tenants;
+    private final HttpMetrics http;
+    private final GrpcMetrics grpc;
+    private final ProcessMetrics process;
 
     ServerMetrics(ServedModel model) {
         this.model = model;
@@ -87,16 +82,16 @@ final class ServerMetrics implements AutoCloseable {
         choices = histogram("vllm:request_params_n", CHOICES);
         mostGenerated = histogram("vllm:request_max_num_generation_tokens", counts);
         prefillComputed = histogram("vllm:request_prefill_kv_computed_tokens", counts);
-        httpSeconds = timer("http_request_duration_highr_seconds", Tags.empty(), HTTP_TIME_FINE);
-        rejections = registry.counter("vllm:admission_rejections", tags);
+        for (Refusal reason : Refusal.values()) {
+            rejections(reason);
+        }
         bindEngine();
         bindAbsent();
         bindPooler();
-        new ClassLoaderMetrics().bindTo(registry);
-        new JvmMemoryMetrics().bindTo(registry);
-        new JvmThreadMetrics().bindTo(registry);
-        new ProcessorMetrics().bindTo(registry);
-        gc.bindTo(registry);
+        tenants = new TenantMetrics(registry, tags);
+        http = new HttpMetrics(registry);
+        grpc = new GrpcMetrics(registry);
+        process = new ProcessMetrics(registry);
     }
 
     private void bindPooler() {
@@ -151,9 +146,13 @@ final class ServerMetrics implements AutoCloseable {
         counter("vllm:mm_cache_hits", stats -> 0);
     }
 
-    /** A request was refused because the queue is full. */
-    void rejected() {
-        rejections.increment();
+    /** A request was not let into the engine. */
+    void rejected(Refusal reason) {
+        rejections(reason).increment();
+    }
+
+    private Counter rejections(Refusal reason) {
+        return registry.counter("vllm:admission_rejections", tags.and("reason", reason.word()));
     }
 
     /** All choices of a prompt have ended, the longest after so many tokens. */
@@ -170,9 +169,15 @@ final class ServerMetrics implements AutoCloseable {
         }
     }
 
-    /** A sequence has ended; {@code reason} is what the client is told. */
-    void finished(Request request, Finished finished, @Nullable String reason, int n) {
-        success(reason == null ? "abort" : reason).increment();
+    /**
+     * A sequence has ended.
+     *
+     * @param reason as the client is told
+     * @param n choices that its request asked for
+     * @param submitted {@link System#nanoTime} of its handing over to the engine
+     */
+    void finished(Request request, Finished finished, String reason, int n, long submitted) {
+        success(reason).increment();
         promptTokens.record(finished.promptTokens());
         generationTokens.record(finished.generatedTokens());
         prefillComputed.record(finished.promptTokens() - finished.cachedTokens());
@@ -183,7 +188,9 @@ final class ServerMetrics implements AutoCloseable {
         if (timing.scheduled() == 0 || timing.firstToken() == 0) {
             return;
         }
-        queue.record(timing.scheduled() - timing.arrival(), TimeUnit.NANOSECONDS);
+        long waited = Math.max(0, timing.scheduled() - submitted);
+        queue.record(waited, TimeUnit.NANOSECONDS);
+        tenants.of(request.tenant().name()).queued(waited);
         inference.record(timing.finished() - timing.scheduled(), TimeUnit.NANOSECONDS);
         prefill.record(timing.firstToken() - timing.scheduled(), TimeUnit.NANOSECONDS);
         long decodeNanos = timing.finished() - timing.firstToken();
@@ -198,62 +205,50 @@ final class ServerMetrics implements AutoCloseable {
         success("error").increment();
     }
 
-    /** An HTTP request has been answered. */
-    void http(Exchange exchange) {
-        Tags http = Tags.of(
-                "handler", exchange.route(),
-                "method", known(exchange.method().name()),
-                "status", Statuses.family(exchange.status()));
-        registry.counter("http_requests", http).increment();
-        long nanos = System.nanoTime() - exchange.arrivalNanos();
-        httpSeconds.record(nanos, TimeUnit.NANOSECONDS);
-        Tags handler = Tags.of(
-                "handler", exchange.route(),
-                "method", known(exchange.method().name()));
-        timer("http_request_duration_seconds", handler, HTTP_TIME).record(nanos, TimeUnit.NANOSECONDS);
-        registry.summary("http_request_size_bytes", "handler", exchange.route())
-                .record((double) exchange.receivedBytes());
-        registry.summary("http_response_size_bytes", "handler", exchange.route())
-                .record((double) exchange.sentBytes());
+    /** What each tenant has used. */
+    TenantMetrics tenants() {
+        return tenants;
     }
 
-    /** All of it in Prometheus' text format. */
+    HttpMetrics http() {
+        return http;
+    }
+
+    GrpcMetrics grpc() {
+        return grpc;
+    }
+
+    /** Counts under a name of its own. */
+    Counter counter(String name) {
+        return registry.counter(name, tags);
+    }
+
+    /** All of it in Prometheus' text format; never waits for the engine. */
     String scrape() {
         EngineStats stats = model.engine().stats();
-        StringBuilder text = new StringBuilder(registry.scrape("text/plain; version=0.0.4; charset=utf-8"));
-        // The registry reserves the endings _info and _total for kinds of its own.
-        String labels = "engine=\"0\",model_name=\"" + escape(model.name()) + "\"";
-        text.append("# HELP vllm:cache_config_info Information of the KV cache\n# TYPE vllm:cache_config_info gauge\n");
-        text.append("vllm:cache_config_info{").append(labels);
-        text.append(",block_size=\"").append(stats.blockSize());
-        text.append("\",num_gpu_blocks=\"").append(stats.totalBlocks()).append("\"} 1.0\n");
-        stepTokens(text, labels, stats);
-        return text.toString();
+        StringBuilder all = new StringBuilder(registry.scrape("text/plain; version=0.0.4; charset=utf-8"));
+        ScrapeText text = new ScrapeText(all, new TreeMap<>(Map.of("engine", "0", "model_name", model.name())));
+        Map<String, String> cache = new TreeMap<>(model.engine().cacheConfig());
+        cache.put("block_size", Integer.toString(stats.blockSize()));
+        cache.put("num_gpu_blocks", Integer.toString(stats.totalBlocks()));
+        text.info("vllm:cache_config_info", "The KV cache's settings", cache);
+        text.histogram("vllm:iteration_tokens_total", "Tokens per engine step", stepTokens(stats));
+        KvBlockAges ages = model.engine().kvBlockAges();
+        if (ages != null) {
+            text.histogram("vllm:kv_block_lifetime_seconds", "From a block's use to its eviction", ages.lifetime());
+            text.histogram(
+                    "vllm:kv_block_idle_before_evict_seconds",
+                    "From a block's last hit to its eviction",
+                    ages.idleBeforeEviction());
+            text.histogram("vllm:kv_block_reuse_gap_seconds", "Between two hits of a block", ages.reuseGap());
+        }
+        return all.toString();
     }
 
-    private static void stepTokens(StringBuilder text, String labels, EngineStats stats) {
-        String name = "vllm:iteration_tokens_total";
-        text.append("# HELP ")
-                .append(name)
-                .append(" Tokens per engine step\n# TYPE ")
-                .append(name);
-        text.append(" histogram\n");
-        long below = 0;
-        for (int i = 0; i < stats.stepTokens().size(); i++) {
-            below += stats.stepTokens().get(i);
-            String bound =
-                    i < EngineStats.STEP_TOKEN_BOUNDS.size() ? EngineStats.STEP_TOKEN_BOUNDS.get(i) + ".0" : "+Inf";
-            text.append(name).append("_bucket{").append(labels).append(",le=\"").append(bound);
-            text.append("\"} ").append(below).append('\n');
-        }
-        text.append(name).append("_sum{").append(labels).append("} ").append(stats.stepTokensSum());
-        text.append('\n')
-                .append(name)
-                .append("_count{")
-                .append(labels)
-                .append("} ")
-                .append(below)
-                .append('\n');
+    private static Distribution stepTokens(EngineStats stats) {
+        List<Double> bounds =
+                EngineStats.STEP_TOKEN_BOUNDS.stream().map(Integer::doubleValue).toList();
+        return new Distribution(bounds, stats.stepTokens(), stats.stepTokensSum());
     }
 
     /** Of whole numbers: Micrometer rounds what a summary counts up to the next one, so times are timers. */
@@ -294,14 +289,6 @@ final class ServerMetrics implements AutoCloseable {
         return registry.counter("vllm:request_success", tags.and("finished_reason", reason));
     }
 
-    /** A method's name as a label: a client may invent methods, but not labels. */
-    private static String known(String method) {
-        return List.of("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")
-                        .contains(method)
-                ? method
-                : "other";
-    }
-
     private static double[] oneTwoFive(int most) {
         List<Double> bounds = new ArrayList<>();
         for (long decade = 1; decade <= most; decade *= 10) {
@@ -314,13 +301,9 @@ final class ServerMetrics implements AutoCloseable {
         return bounds.stream().mapToDouble(Double::doubleValue).toArray();
     }
 
-    private static String escape(String label) {
-        return label.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n");
-    }
-
     @Override
     public void close() {
-        gc.close();
+        process.close();
         registry.close();
     }
 }

@@ -23,7 +23,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import org.jspecify.annotations.Nullable;
 
 /** The bridge alone behind Netty's HTTP/2, with services of a test and grpc-java's client. */
 final class BridgeFixture implements AutoCloseable {
@@ -46,7 +45,8 @@ final class BridgeFixture implements AutoCloseable {
     }
 
     BridgeFixture(ServerServiceDefinition service, List<ServerInterceptor> interceptors, GrpcServer.Limits limits) {
-        GrpcServer server = new GrpcServer(List.of(service), interceptors, limits, this::admit, workers);
+        GrpcServer server =
+                new GrpcServer(List.of(service), interceptors, limits, this::admit, CallWatch.NONE, workers);
         listening = new ServerBootstrap()
                 .group(loops)
                 .channel(NioServerSocketChannel.class)
@@ -119,11 +119,8 @@ final class BridgeFixture implements AutoCloseable {
             public void writable() {}
 
             @Override
-            public void ended() {}
-
-            @Override
-            public @Nullable String requestId() {
-                return "r-1";
+            public void ended() {
+                // Its memory is free when its callbacks have returned.
             }
         };
     }

@@ -6,6 +6,8 @@ import dev.apus.proto.v1.GenerateRequest;
 import dev.apus.proto.v1.GenerationResponse;
 import dev.apus.proto.v1.InferenceGrpc;
 import dev.apus.proto.v1.ListModelsRequest;
+import dev.apus.proto.vllm.AbortRequest;
+import dev.apus.proto.vllm.GenerateResponse;
 import dev.apus.proto.vllm.GetModelInfoRequest;
 import dev.apus.proto.vllm.GetServerInfoRequest;
 import dev.apus.proto.vllm.VllmEngineGrpc;
@@ -16,11 +18,14 @@ import dev.apus.server.auth.SecurityOptions;
 import dev.apus.server.auth.Terms;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
+import io.grpc.ClientInterceptors;
+import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.stub.ClientCalls;
+import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
@@ -42,6 +47,8 @@ class GrpcAuthTest {
                 ApiKey.ofSecret("user", Principal.of("user", Role.INFERENCE)),
                 ApiKey.ofSecret("monitor", Principal.of("monitor", Role.MONITOR)),
                 ApiKey.ofSecret("admin", Principal.of("admin", Role.ADMIN)),
+                ApiKey.ofSecret(
+                        "rival", new Principal("rival", "rival", Set.of(Role.INFERENCE), Set.of(), Terms.USUAL)),
                 ApiKey.ofSecret("once", new Principal("once", "poor", Set.of(Role.INFERENCE), Set.of(), one)));
     }
 
@@ -140,6 +147,57 @@ class GrpcAuthTest {
         fixture.engine.finish(work);
         assertThat(first.end()).isEqualTo(Status.Code.OK);
         assertThat(generate(once)).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
+    }
+
+    @Test
+    void aRequestOfAnotherTenantIsNotAborted() throws Exception {
+        Channel mine = fixture.client.with("x-api-key", "user");
+        Channel theirs = fixture.client.with("x-api-key", "rival");
+        var request = GrpcVllmTest.request("abc", true, GrpcVllmTest.tokens(9));
+        AbortRequest abort =
+                AbortRequest.newBuilder().addRequestIds(request.getRequestId()).build();
+        var answer = new GrpcClient.Collector<dev.apus.proto.vllm.GenerateRequest, GenerateResponse>(-1);
+        VllmEngineGrpc.newStub(mine).generate(request, answer);
+        ManualEngine.Work work = fixture.engine.next();
+
+        VllmEngineGrpc.newBlockingStub(theirs).abort(abort);
+        work.emit("x");
+        ServerFixture.await("the token", () -> !answer.messages.isEmpty());
+        assertThat(fixture.engine.aborted()).isEmpty();
+
+        var twin = new GrpcClient.Collector<dev.apus.proto.vllm.GenerateRequest, GenerateResponse>(-1);
+        VllmEngineGrpc.newStub(theirs).generate(request, twin);
+        ManualEngine.Work theirWork = fixture.engine.next();
+        assertThat(theirWork.request.tenant().name())
+                .as("the id is free to them")
+                .isEqualTo("rival");
+        VllmEngineGrpc.newBlockingStub(theirs).abort(abort);
+        assertThat(twin.end()).isEqualTo(Status.Code.OK);
+        assertThat(fixture.engine.aborted()).containsExactly(theirWork.request.id());
+
+        VllmEngineGrpc.newBlockingStub(mine).abort(abort);
+        assertThat(answer.end()).isEqualTo(Status.Code.OK);
+        assertThat(fixture.engine.aborted()).containsExactly(theirWork.request.id(), work.request.id());
+    }
+
+    /** Over gRPC as over HTTP. */
+    @Test
+    void aHeaderDoesNotChooseTheTenantOfAKey() throws Exception {
+        Channel channel = ClientInterceptors.intercept(
+                fixture.client.with("x-api-key", "user"), MetadataUtils.newAttachHeadersInterceptor(fairness("rival")));
+        GrpcClient.Collector<GenerateRequest, GenerationResponse> answer = new GrpcClient.Collector<>(-1);
+        InferenceGrpc.newStub(channel)
+                .generateStream(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(9)), answer);
+        ManualEngine.Work work = fixture.engine.next();
+        assertThat(work.request.tenant().name()).isEqualTo(Principal.DEFAULT_TENANT);
+        fixture.engine.finish(work);
+        assertThat(answer.end()).isEqualTo(Status.Code.OK);
+    }
+
+    private static Metadata fairness(String tenant) {
+        Metadata metadata = new Metadata();
+        metadata.put(Metadata.Key.of(Slo.FAIRNESS, Metadata.ASCII_STRING_MARSHALLER), tenant);
+        return metadata;
     }
 
     @Test

@@ -19,6 +19,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** Emits what a test tells it to, when it tells it to; an aborted request ends at once. */
 final class ManualEngine implements Engine {
@@ -46,6 +47,9 @@ final class ManualEngine implements Engine {
     private final List<String> aborted = new CopyOnWriteArrayList<>();
     /** Requests that it still takes before its queue is full. */
     final AtomicInteger room = new AtomicInteger(Integer.MAX_VALUE);
+
+    /** What it throws instead of taking a request; null takes. */
+    volatile @Nullable RuntimeException refusal;
 
     /** How often it was told to forget its prefixes. */
     final AtomicInteger resets = new AtomicInteger();
@@ -90,6 +94,10 @@ final class ManualEngine implements Engine {
 
     @Override
     public void submit(List<Job> jobs) {
+        RuntimeException refused = refusal;
+        if (refused != null) {
+            throw refused;
+        }
         if (room.addAndGet(-jobs.size()) < 0) {
             throw new QueueFullException(7, 7, 3);
         }

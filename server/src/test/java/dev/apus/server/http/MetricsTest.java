@@ -2,13 +2,11 @@ package dev.apus.server.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import dev.apus.server.http.Scrape.Sample;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -22,16 +20,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The scrape as Prometheus reads it: names, types and labels are vLLM's, so that its dashboards and gateways work. */
 @Timeout(30)
 class MetricsTest {
-    private static final Pattern SAMPLE =
-            Pattern.compile("([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\\{(.*)})? (NaN|[+-]Inf|[-+0-9.eE]+)");
-    private static final Pattern LABEL = Pattern.compile("([a-zA-Z_]\\w*)=\"((?:[^\"\\\\]|\\\\.)*)\",?");
     private static final String MODEL = "engine model_name";
 
-    private record Sample(String name, Map<String, String> labels, double value) {}
-
     private final ServerFixture fixture = new ServerFixture();
-    private final Map<String, String> types = new LinkedHashMap<>();
-    private final List<Sample> samples = new ArrayList<>();
+    private Map<String, String> types = Map.of();
+    private List<Sample> samples = List.of();
 
     @AfterEach
     void close() {
@@ -54,29 +47,9 @@ class MetricsTest {
         fixture.engine.room.set(0);
         assertThat(fixture.connectAndAnswer(RawClient.post("/v1/completions", "{\"prompt\":\"a\"}")))
                 .contains(" 429 ");
-        String answer = fixture.connectAndAnswer(RawClient.get("/metrics"));
-        read(answer.substring(answer.indexOf("\r\n\r\n") + 4));
-    }
-
-    private void read(String text) {
-        for (String line : text.lines().toList()) {
-            if (line.startsWith("# TYPE ")) {
-                String[] words = line.split(" ", -1);
-                assertThat(types.put(words[2], words[3]))
-                        .as("two types of " + words[2])
-                        .isNull();
-            } else if (!line.startsWith("#")) {
-                Matcher sample = SAMPLE.matcher(line);
-                assertThat(sample.matches()).as(line).isTrue();
-                Map<String, String> labels = new LinkedHashMap<>();
-                Matcher label = LABEL.matcher(sample.group(2) == null ? "" : sample.group(2));
-                while (label.find()) {
-                    labels.put(label.group(1), label.group(2));
-                }
-                String value = sample.group(3).replace("Inf", "Infinity");
-                samples.add(new Sample(sample.group(1), labels, Double.parseDouble(value)));
-            }
-        }
+        Scrape scrape = Scrape.of(fixture);
+        types = scrape.types;
+        samples = scrape.samples;
     }
 
     @ParameterizedTest
@@ -94,14 +67,13 @@ class MetricsTest {
         "vllm:prompt_tokens_total, counter, 20",
         "vllm:prompt_tokens_cached_total, counter, 5",
         "vllm:generation_tokens_total, counter, 30",
-        "vllm:corrupted_requests_total, counter, 0",
-        "vllm:admission_rejections_total, counter, 1"
+        "vllm:corrupted_requests_total, counter, 0"
     })
     void hasTheEnginesGaugesAndCounters(String name, String type, double value) {
         assertThat(types).containsEntry(name, type);
         assertThat(labelNames(name)).containsExactly(MODEL);
-        assertThat(only(name).value).isEqualTo(value);
-        assertThat(only(name).labels).containsEntry("model_name", "stub").containsEntry("engine", "0");
+        assertThat(only(name).value()).isEqualTo(value);
+        assertThat(only(name).labels()).containsEntry("model_name", "stub").containsEntry("engine", "0");
     }
 
     @ParameterizedTest
@@ -114,6 +86,10 @@ class MetricsTest {
         "vllm:prompt_tokens_by_source_total, counter, source, local_compute, 15",
         "vllm:prompt_tokens_by_source_total, counter, source, local_cache_hit, 5",
         "vllm:prompt_tokens_by_source_total, counter, source, external_kv_transfer, 0",
+        "vllm:admission_rejections_total, counter, reason, queue_full, 1",
+        "vllm:admission_rejections_total, counter, reason, queued_tokens, 0",
+        "vllm:admission_rejections_total, counter, reason, deadline, 0",
+        "vllm:admission_rejections_total, counter, reason, rate_limit, 0",
         "vllm:request_success_total, counter, finished_reason, length, 2",
         "vllm:request_success_total, counter, finished_reason, stop, 0",
         "vllm:request_success_total, counter, finished_reason, abort, 0",
@@ -122,11 +98,12 @@ class MetricsTest {
     void hasTheLabelledOnes(String name, String type, String label, String labelValue, double value) {
         assertThat(types).containsEntry(name, type);
         assertThat(samples)
-                .filteredOn(sample -> sample.name.equals(name) && labelValue.equals(sample.labels.get(label)))
+                .filteredOn(sample -> sample.name().equals(name)
+                        && labelValue.equals(sample.labels().get(label)))
                 .singleElement()
                 .satisfies(sample -> {
-                    assertThat(sample.value).isEqualTo(value);
-                    assertThat(sample.labels).containsOnlyKeys("model_name", "engine", label);
+                    assertThat(sample.value()).isEqualTo(value);
+                    assertThat(sample.labels()).containsOnlyKeys("model_name", "engine", label);
                 });
     }
 
@@ -151,13 +128,13 @@ class MetricsTest {
     void hasTheHistograms(String name, double count, @Nullable Double sum, String aBound) {
         assertThat(types).containsEntry(name, "histogram");
         assertThat(labelNames(name + "_bucket")).containsExactly(MODEL.replace("engine", "engine le"));
-        assertThat(only(name + "_count").value).isEqualTo(count);
+        assertThat(only(name + "_count").value()).isEqualTo(count);
         if (sum != null) {
-            assertThat(only(name + "_sum").value).isEqualTo(sum);
+            assertThat(only(name + "_sum").value()).isEqualTo(sum);
         }
         assertThat(samples)
-                .filteredOn(sample -> sample.name.equals(name + "_bucket"))
-                .extracting(sample -> sample.labels.get("le"))
+                .filteredOn(sample -> sample.name().equals(name + "_bucket"))
+                .extracting(sample -> sample.labels().get("le"))
                 .contains(aBound, "+Inf");
     }
 
@@ -172,24 +149,24 @@ class MetricsTest {
                 "http_request_duration_highr_seconds"
             })
     void countsWhatTakesLessThanASecond(String name) {
-        double sum = only(name + "_sum").value;
+        double sum = only(name + "_sum").value();
         assertThat(samples)
-                .filteredOn(sample -> sample.name.equals(name + "_bucket"))
-                .filteredOn(sample -> !"+Inf".equals(sample.labels.get("le"))
-                        && Double.parseDouble(sample.labels.getOrDefault("le", "0")) >= sum)
+                .filteredOn(sample -> sample.name().equals(name + "_bucket"))
+                .filteredOn(sample -> !"+Inf".equals(sample.labels().get("le"))
+                        && Double.parseDouble(sample.labels().getOrDefault("le", "0")) >= sum)
                 .isNotEmpty()
-                .allSatisfy(sample -> assertThat(sample.value)
-                        .as("le " + sample.labels.get("le"))
-                        .isEqualTo(only(name + "_count").value));
+                .allSatisfy(sample -> assertThat(sample.value())
+                        .as("le " + sample.labels().get("le"))
+                        .isEqualTo(only(name + "_count").value()));
     }
 
     @Test
     void tellsTheCachesShape() {
-        assertThat(only("vllm:cache_config_info").labels)
+        assertThat(only("vllm:cache_config_info").labels())
                 .containsEntry("block_size", "16")
                 .containsEntry("num_gpu_blocks", "100")
                 .containsKeys("model_name", "engine");
-        assertThat(only("vllm:cache_config_info").value).isEqualTo(1);
+        assertThat(only("vllm:cache_config_info").value()).isEqualTo(1);
     }
 
     @Test
@@ -204,28 +181,63 @@ class MetricsTest {
         assertThat(labelNames("http_request_duration_seconds_count")).containsExactly("handler method");
         assertThat(labelNames("http_request_size_bytes_sum")).containsExactly("handler");
         assertThat(samples)
-                .filteredOn(sample -> sample.name.equals("http_requests_total"))
-                .extracting(sample -> sample.labels.get("handler") + " " + sample.labels.get("status"))
+                .filteredOn(sample -> sample.name().equals("http_requests_total"))
+                .extracting(sample ->
+                        sample.labels().get("handler") + " " + sample.labels().get("status"))
                 .contains("/v1/completions 2xx", "/v1/completions 4xx");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "jvm_memory_used_bytes",
+                "jvm_memory_max_bytes",
+                "jvm_buffer_memory_used_bytes",
+                "jvm_threads_live_threads",
+                "jvm_gc_memory_allocated_bytes_total",
+                "jvm_classes_loaded_classes",
+                "process_cpu_usage",
+                "process_uptime_seconds",
+                "process_files_open_files",
+                "system_cpu_count",
+                "netty_allocator_memory_used",
+            })
+    void tellsOfTheProcess(String name) {
+        assertThat(samples).extracting(Sample::name).contains(name);
+    }
+
+    @Test
+    void tellsWhatATenantHasUsed() {
+        assertThat(samples)
+                .filteredOn(sample -> sample.name().startsWith("apus:tenant_") && sample.has("tenant", "default"))
+                .filteredOn(sample -> !sample.name().contains("queue_time"))
+                .extracting(sample -> sample.name() + sample.labels().getOrDefault("status", "") + " " + sample.value())
+                .containsExactlyInAnyOrder(
+                        "apus:tenant_prompt_tokens_total 4.0",
+                        "apus:tenant_prompt_tokens_cached_total 0.0",
+                        "apus:tenant_generation_tokens_total 4.0",
+                        "apus:tenant_requests_total2xx 1.0",
+                        "apus:tenant_requests_total4xx 1.0");
+        assertThat(only("apus:tenant_queue_time_seconds_count").value()).isEqualTo(2);
     }
 
     @Test
     void everySeriesHasATypeAndIsThereOnce() {
         assertThat(samples)
                 .isNotEmpty()
-                .extracting(sample -> sample.name + sample.labels)
+                .extracting(sample -> sample.name() + sample.labels())
                 .doesNotHaveDuplicates();
         for (Sample sample : samples) {
             assertThat(types.keySet())
-                    .as(sample.name)
-                    .anyMatch(name -> sample.name.equals(name)
-                            || sample.name.matches(Pattern.quote(name) + "_(bucket|sum|count)"));
+                    .as(sample.name())
+                    .anyMatch(name -> sample.name().equals(name)
+                            || sample.name().matches(Pattern.quote(name) + "_(bucket|sum|count)"));
         }
     }
 
     private Sample only(String name) {
         List<Sample> found =
-                samples.stream().filter(sample -> sample.name.equals(name)).toList();
+                samples.stream().filter(sample -> sample.name().equals(name)).toList();
         assertThat(found).as(name).hasSize(1);
         return found.getFirst();
     }
@@ -234,8 +246,8 @@ class MetricsTest {
     private Set<String> labelNames(String name) {
         Set<String> sets = new TreeSet<>();
         for (Sample sample : samples) {
-            if (sample.name.equals(name)) {
-                sets.add(String.join(" ", new TreeSet<>(sample.labels.keySet())));
+            if (sample.name().equals(name)) {
+                sets.add(String.join(" ", new TreeSet<>(sample.labels().keySet())));
             }
         }
         return sets;
