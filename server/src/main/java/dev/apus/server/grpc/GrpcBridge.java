@@ -76,7 +76,8 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
         }
         ServerMethodDefinition<?, ?> known = server.method(request.method());
         ServerMethodDefinition<?, ?> method = known == null ? UnknownMethod.of(shorten(request.method())) : known;
-        GrpcCall<?, ?> started = new GrpcCall<>(context, method, request, server.limits(), server.watch(), server.workers());
+        GrpcCall<?, ?> started =
+                new GrpcCall<>(context, method, request, server.limits(), server.watch(), server.workers());
         call = started;
         // The services' front end takes it for the client's own.
         head.set(GrpcHeaders.REQUEST_ID, started.requestId());
