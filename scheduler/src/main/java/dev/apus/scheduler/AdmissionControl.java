@@ -1,6 +1,7 @@
 package dev.apus.scheduler;
 
 import dev.apus.scheduler.EngineEvent.FailureKind;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -120,7 +121,8 @@ final class AdmissionControl {
         int[] before = new int[0];
         for (Submission submission : submissions) {
             int[] prompt = submission.request.prompt();
-            submission.queuedTokens = options.enablePrefixCaching() && prompt == before ? 1 : prompt.length;
+            submission.queuedTokens =
+                    options.enablePrefixCaching() && Arrays.equals(prompt, before) ? 1 : prompt.length;
             before = prompt;
             sum += submission.queuedTokens;
         }
@@ -220,7 +222,7 @@ final class AdmissionControl {
         submission.begun = true;
         computed(submission, cached);
         if (submission.predictedWaitNanos > leastChecked()) {
-            rates.check(submission.predictedWaitNanos, now - submission.submittedNanos);
+            rates.check(submission.predictedWaitNanos, (double) (now - submission.submittedNanos));
         }
     }
 
@@ -242,7 +244,7 @@ final class AdmissionControl {
 
     /** A request has expired before its computation began: it waited longer than it was to, which the prediction learns from. */
     void failed(Submission submission, FailureKind kind, long now) {
-        double waited = now - submission.submittedNanos;
+        double waited = (double) (now - submission.submittedNanos);
         if (kind == FailureKind.QUEUE_EXPIRED
                 && submission.predictedWaitNanos > leastChecked()
                 && waited > submission.predictedWaitNanos * rates.correction()) {

@@ -38,6 +38,10 @@ public record ApiKey(
         if (!HASH.matcher(sha256).matches()) {
             throw new IllegalArgumentException("sha256 must be 64 hexadecimal digits in lower case");
         }
+        if (principal.hasNoKey()) {
+            throw new IllegalArgumentException("a key must not be called '" + Principal.NO_KEY
+                    + "', which stands for those who come without one; give it another name");
+        }
     }
 
     /**

@@ -16,6 +16,9 @@ public record Principal(String key, String tenant, Set<Role> roles, Set<String> 
     /** Names are shown in logs, headers and metrics. */
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._:/@+=-]{1,128}");
 
+    /** What stands for the name of the key of those who come without one; no key is called so. */
+    public static final String NO_KEY = "none";
+
     /** The tenant of all who come without a key or with one of the command line's. */
     public static final String DEFAULT_TENANT = "default";
 
@@ -29,6 +32,11 @@ public record Principal(String key, String tenant, Set<Role> roles, Set<String> 
     /** One of the default tenant, without limits. */
     public static Principal of(String key, Role... roles) {
         return new Principal(key, DEFAULT_TENANT, Set.of(roles), Set.of(), Terms.USUAL);
+    }
+
+    /** Whether it came without a key. */
+    public boolean hasNoKey() {
+        return key.equals(NO_KEY);
     }
 
     /** Whether it has the role or one that includes it. */

@@ -41,6 +41,7 @@ public final class Main implements Runnable {
             new Entry("download", DownloadCommand::new),
             new Entry("keys", KeysCommand::new),
             new Entry("bench", BenchCommand::new),
+            new Entry("loadtest", LoadtestCommand::new),
             new Entry("doctor", DoctorCommand::new),
             new Entry("test", TestCommand::new),
             new Entry("dist", DistCommand::new),

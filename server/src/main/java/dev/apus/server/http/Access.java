@@ -8,6 +8,7 @@ import dev.apus.server.auth.Principal;
 import dev.apus.server.auth.QuotaException;
 import dev.apus.server.auth.Quotas;
 import dev.apus.server.auth.Role;
+import dev.apus.server.batch.Batch.Owner;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.time.Clock;
@@ -42,7 +43,9 @@ final class Access {
         this.keys = keys;
         this.model = model;
         this.clock = clock;
-        anyone = local ? Principal.of("none", Role.ADMIN) : Principal.of("none", Role.INFERENCE, Role.MONITOR);
+        anyone = local
+                ? Principal.of(Principal.NO_KEY, Role.ADMIN)
+                : Principal.of(Principal.NO_KEY, Role.INFERENCE, Role.MONITOR);
     }
 
     /**
@@ -111,6 +114,28 @@ final class Access {
         return key.principal();
     }
 
+    /**
+     * On whose behalf a batch runs now: its key if that is still valid, else another of its tenant with the models of the batch's.
+     *
+     * @return null if the tenant has no valid key any more
+     */
+    @Nullable
+    Principal actingFor(Owner owner) {
+        KeyRing ring = keys.get();
+        if (!ring.guards()) {
+            return anyone.tenant().equals(owner.tenant()) ? anyone : null;
+        }
+        Principal found = ring.actingFor(owner.tenant(), owner.key(), Role.INFERENCE, clock.instant());
+        return found == null || found.key().equals(owner.key())
+                ? found
+                : new Principal(owner.key(), owner.tenant(), found.roles(), owner.models(), found.terms());
+    }
+
+    /** Counts the tokens of work that no client waits for. @throws QuotaException if the tenant has none left for now */
+    Admission admitInBackground(Principal principal) {
+        return quotas.enterInBackground(principal);
+    }
+
     /** @throws ApiException 403 if the roles or models of the principal do not suffice */
     void require(Principal principal, Route.Needs needs) {
         Role role = needs.role();
@@ -118,7 +143,7 @@ final class Access {
             throw new ApiException(
                     403,
                     "the API key '" + principal.key() + "' has not the role '" + role.word() + "' that this needs"
-                            + (principal.key().equals("none") ? "; start the server with keys" : ""),
+                            + (principal.hasNoKey() ? "; start the server with keys" : ""),
                     null,
                     "missing_role",
                     0);

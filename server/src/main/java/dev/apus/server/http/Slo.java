@@ -2,7 +2,6 @@ package dev.apus.server.http;
 
 import dev.apus.scheduler.Request;
 import dev.apus.scheduler.Tenant;
-import dev.apus.server.auth.Principal;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -73,10 +72,10 @@ record Slo(
      */
     static Tenant tenantOf(Exchange exchange, Slo slo) {
         Tenant tenant = Access.tenantOf(exchange);
-        boolean noKey =
-                exchange.principal().key().equals("none") && tenant.name().equals(Principal.DEFAULT_TENANT);
         String id = slo.fairnessId;
-        return noKey && id != null ? new Tenant(id, tenant.weight(), tenant.kvShare()) : tenant;
+        return exchange.principal().hasNoKey() && id != null
+                ? new Tenant(id, tenant.weight(), tenant.kvShare())
+                : tenant;
     }
 
     /** The request with these wishes: the shorter of two deadlines counts, a priority of its own goes before the header's. */

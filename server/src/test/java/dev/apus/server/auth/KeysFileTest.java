@@ -276,4 +276,12 @@ class KeysFileTest {
                 .extracting(key -> key.principal().terms().requestsPerMinute())
                 .containsExactly(3L, 0L);
     }
+
+    /** Else its holder would be taken for one without a key, who may choose a tenant by a header. */
+    @Test
+    void noKeyIsCalledAsThoseWithoutOne() {
+        assertThatThrownBy(() -> entry("none", "secret")).hasMessageContaining("must not be called 'none'");
+        assertThatThrownBy(() -> parse("keys:\n  - name: none\n    sha256: " + HASH + "\n    tenant: acme\n"))
+                .hasMessageContaining("keys[0]", "must not be called 'none'");
+    }
 }

@@ -6,18 +6,26 @@ import dev.apus.proto.v1.GenerateRequest;
 import dev.apus.proto.v1.GenerationResponse;
 import dev.apus.proto.v1.InferenceGrpc;
 import dev.apus.proto.v1.ListModelsRequest;
+import dev.apus.proto.vllm.AbortRequest;
+import dev.apus.proto.vllm.GenerateResponse;
 import dev.apus.proto.vllm.GetModelInfoRequest;
+import dev.apus.proto.vllm.GetServerInfoRequest;
 import dev.apus.proto.vllm.VllmEngineGrpc;
 import dev.apus.server.auth.ApiKey;
 import dev.apus.server.auth.Principal;
 import dev.apus.server.auth.Role;
 import dev.apus.server.auth.SecurityOptions;
 import dev.apus.server.auth.Terms;
+import io.grpc.CallOptions;
 import io.grpc.Channel;
+import io.grpc.ClientInterceptors;
+import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
+import io.grpc.stub.ClientCalls;
+import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.List;
@@ -39,6 +47,8 @@ class GrpcAuthTest {
                 ApiKey.ofSecret("user", Principal.of("user", Role.INFERENCE)),
                 ApiKey.ofSecret("monitor", Principal.of("monitor", Role.MONITOR)),
                 ApiKey.ofSecret("admin", Principal.of("admin", Role.ADMIN)),
+                ApiKey.ofSecret(
+                        "rival", new Principal("rival", "rival", Set.of(Role.INFERENCE), Set.of(), Terms.USUAL)),
                 ApiKey.ofSecret("once", new Principal("once", "poor", Set.of(Role.INFERENCE), Set.of(), one)));
     }
 
@@ -90,6 +100,42 @@ class GrpcAuthTest {
         assertThat(fixture.engine.live()).isZero();
     }
 
+    /** Those without a key do not learn what there is. */
+    @Test
+    void aMethodThatDoesNotExistNeedsAKeyToo() {
+        assertThat(unknown(fixture.client.channel())).isEqualTo(Status.Code.UNAUTHENTICATED);
+        assertThat(unknown(fixture.client.with("x-api-key", "wrong"))).isEqualTo(Status.Code.UNAUTHENTICATED);
+        assertThat(unknown(fixture.client.with("x-api-key", "user"))).isEqualTo(Status.Code.UNIMPLEMENTED);
+    }
+
+    private static Status.Code unknown(Channel channel) {
+        var method = InferenceGrpc.getListModelsMethod().toBuilder()
+                .setFullMethodName("no.such.Service/Method")
+                .build();
+        return GrpcClient.code(() -> ClientCalls.blockingUnaryCall(
+                channel, method, CallOptions.DEFAULT, ListModelsRequest.getDefaultInstance()));
+    }
+
+    @Test
+    void whatTellsOfAllTenantsNeedsTheRoleMonitor() {
+        for (String key : List.of("user", "once")) {
+            Channel channel = fixture.client.with("x-api-key", key);
+            VllmEngineGrpc.VllmEngineBlockingStub vllm = VllmEngineGrpc.newBlockingStub(channel);
+            for (Status.Code code : List.of(
+                    GrpcClient.code(() -> InferenceGrpc.newBlockingStub(channel)
+                            .getLoads(dev.apus.proto.v1.GetLoadsRequest.getDefaultInstance())),
+                    GrpcClient.code(() -> vllm.getLoads(dev.apus.proto.vllm.GetLoadsRequest.getDefaultInstance())),
+                    GrpcClient.code(() -> vllm.getServerInfo(GetServerInfoRequest.getDefaultInstance())))) {
+                assertThat(code).isEqualTo(Status.Code.PERMISSION_DENIED);
+            }
+        }
+        VllmEngineGrpc.VllmEngineBlockingStub vllm =
+                VllmEngineGrpc.newBlockingStub(fixture.client.with("x-api-key", "monitor"));
+        assertThat(vllm.getLoads(dev.apus.proto.vllm.GetLoadsRequest.getDefaultInstance())
+                        .getLoadsCount())
+                .isOne();
+    }
+
     @Test
     void quotasHold() throws Exception {
         Channel once = fixture.client.with("authorization", "Bearer once");
@@ -104,12 +150,71 @@ class GrpcAuthTest {
     }
 
     @Test
+    void aRequestOfAnotherTenantIsNotAborted() throws Exception {
+        Channel mine = fixture.client.with("x-api-key", "user");
+        Channel theirs = fixture.client.with("x-api-key", "rival");
+        var request = GrpcVllmTest.request("abc", true, GrpcVllmTest.tokens(9));
+        AbortRequest abort =
+                AbortRequest.newBuilder().addRequestIds(request.getRequestId()).build();
+        var answer = new GrpcClient.Collector<dev.apus.proto.vllm.GenerateRequest, GenerateResponse>(-1);
+        VllmEngineGrpc.newStub(mine).generate(request, answer);
+        ManualEngine.Work work = fixture.engine.next();
+
+        VllmEngineGrpc.newBlockingStub(theirs).abort(abort);
+        work.emit("x");
+        ServerFixture.await("the token", () -> !answer.messages.isEmpty());
+        assertThat(fixture.engine.aborted()).isEmpty();
+
+        var twin = new GrpcClient.Collector<dev.apus.proto.vllm.GenerateRequest, GenerateResponse>(-1);
+        VllmEngineGrpc.newStub(theirs).generate(request, twin);
+        ManualEngine.Work theirWork = fixture.engine.next();
+        assertThat(theirWork.request.tenant().name())
+                .as("the id is free to them")
+                .isEqualTo("rival");
+        VllmEngineGrpc.newBlockingStub(theirs).abort(abort);
+        assertThat(twin.end()).isEqualTo(Status.Code.OK);
+        assertThat(fixture.engine.aborted()).containsExactly(theirWork.request.id());
+
+        VllmEngineGrpc.newBlockingStub(mine).abort(abort);
+        assertThat(answer.end()).isEqualTo(Status.Code.OK);
+        assertThat(fixture.engine.aborted()).containsExactly(theirWork.request.id(), work.request.id());
+    }
+
+    /** Over gRPC as over HTTP. */
+    @Test
+    void aHeaderDoesNotChooseTheTenantOfAKey() throws Exception {
+        Channel channel = ClientInterceptors.intercept(
+                fixture.client.with("x-api-key", "user"), MetadataUtils.newAttachHeadersInterceptor(fairness("rival")));
+        GrpcClient.Collector<GenerateRequest, GenerationResponse> answer = new GrpcClient.Collector<>(-1);
+        InferenceGrpc.newStub(channel)
+                .generateStream(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(9)), answer);
+        ManualEngine.Work work = fixture.engine.next();
+        assertThat(work.request.tenant().name()).isEqualTo(Principal.DEFAULT_TENANT);
+        fixture.engine.finish(work);
+        assertThat(answer.end()).isEqualTo(Status.Code.OK);
+    }
+
+    private static Metadata fairness(String tenant) {
+        Metadata metadata = new Metadata();
+        metadata.put(Metadata.Key.of(Slo.FAIRNESS, Metadata.ASCII_STRING_MARSHALLER), tenant);
+        return metadata;
+    }
+
+    @Test
     void aPausedServerIsNotServing() {
         String order = "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nx-api-key: admin\r\n\r\n";
         give(order.formatted("/pause"));
         try {
             assertThat(health(fixture.client.channel())).isEqualTo(ServingStatus.NOT_SERVING);
             assertThat(generate(fixture.client.with("x-api-key", "user"))).isEqualTo(Status.Code.UNAVAILABLE);
+            VllmEngineGrpc.VllmEngineBlockingStub vllm =
+                    VllmEngineGrpc.newBlockingStub(fixture.client.with("x-api-key", "monitor"));
+            assertThat(vllm.healthCheck(dev.apus.proto.vllm.HealthCheckRequest.getDefaultInstance())
+                            .getMessage())
+                    .isEqualTo("the server is paused by its administrator");
+            assertThat(vllm.getServerInfo(GetServerInfoRequest.getDefaultInstance())
+                            .getIsPaused())
+                    .isTrue();
         } finally {
             give(order.formatted("/resume"));
         }

@@ -42,7 +42,7 @@ class GrpcVllmTest {
         server.close();
     }
 
-    private static GenerateRequest request(String prompt, boolean stream, SamplingParams.Builder sampling) {
+    static GenerateRequest request(String prompt, boolean stream, SamplingParams.Builder sampling) {
         TokenizedInput.Builder input = TokenizedInput.newBuilder().setOriginalText(prompt);
         prompt.chars().forEach(input::addInputIds);
         return GenerateRequest.newBuilder()
@@ -53,7 +53,7 @@ class GrpcVllmTest {
                 .build();
     }
 
-    private static SamplingParams.Builder tokens(int most) {
+    static SamplingParams.Builder tokens(int most) {
         return SamplingParams.newBuilder().setMaxTokens(most);
     }
 

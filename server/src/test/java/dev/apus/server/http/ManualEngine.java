@@ -10,6 +10,7 @@ import dev.apus.scheduler.EngineEvent.Tokens;
 import dev.apus.scheduler.EngineStats;
 import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Request;
+import dev.apus.scheduler.RequestStats;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -19,6 +20,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** Emits what a test tells it to, when it tells it to; an aborted request ends at once. */
 final class ManualEngine implements Engine {
@@ -44,8 +46,12 @@ final class ManualEngine implements Engine {
     private final LinkedBlockingQueue<Work> submitted = new LinkedBlockingQueue<>();
     private final Map<String, Work> live = new ConcurrentHashMap<>();
     private final List<String> aborted = new CopyOnWriteArrayList<>();
+    private final Map<String, RequestStats> told = new ConcurrentHashMap<>();
     /** Requests that it still takes before its queue is full. */
     final AtomicInteger room = new AtomicInteger(Integer.MAX_VALUE);
+
+    /** What it throws instead of taking a request; null takes. */
+    volatile @Nullable RuntimeException refusal;
 
     /** How often it was told to forget its prefixes. */
     final AtomicInteger resets = new AtomicInteger();
@@ -90,6 +96,10 @@ final class ManualEngine implements Engine {
 
     @Override
     public void submit(List<Job> jobs) {
+        RuntimeException refused = refusal;
+        if (refused != null) {
+            throw refused;
+        }
         if (room.addAndGet(-jobs.size()) < 0) {
             throw new QueueFullException(7, 7, 3);
         }
@@ -118,6 +128,16 @@ final class ManualEngine implements Engine {
     public CompletableFuture<Void> resetPrefixCache() {
         resets.incrementAndGet();
         return CompletableFuture.completedFuture(null);
+    }
+
+    /** From now on this is told of the request. */
+    void stats(RequestStats stats) {
+        told.put(stats.id(), stats);
+    }
+
+    @Override
+    public List<RequestStats> requests() {
+        return List.copyOf(told.values());
     }
 
     @Override

@@ -7,10 +7,17 @@ import dev.apus.scheduler.EngineEvent.FailureKind;
 import dev.apus.scheduler.Request;
 import dev.apus.scheduler.SamplingParams;
 import dev.apus.scheduler.Tenant;
+import dev.apus.server.auth.ApiKey;
+import dev.apus.server.auth.Principal;
+import dev.apus.server.auth.Role;
+import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.auth.Terms;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -137,6 +144,33 @@ class SloTest {
         HttpResponse<String> answer = sent.join();
         assertThat(answer.statusCode()).isIn(200, 504);
         assertThat(answer.body()).contains("\"code\":\"request_timeout\"");
+    }
+
+    /** Whatever the key is called: one named as those without a key cannot be made. */
+    @Test
+    void whoHasAKeyDoesNotChooseTheTenant() throws Exception {
+        List<ApiKey> keys = List.of(
+                ApiKey.ofSecret("usual", Principal.of("usual", Role.INFERENCE)),
+                ApiKey.ofSecret(
+                        "acme", new Principal("default", "acme", Set.of(Role.INFERENCE), Set.of(), Terms.USUAL)));
+        try (ServerFixture fixture = new ServerFixture(options -> options.security(new SecurityOptions(keys)))) {
+            for (Map.Entry<String, String> sent :
+                    Map.of("usual", "default", "acme", "acme").entrySet()) {
+                try (RawClient client = fixture.connect()) {
+                    client.send(RawClient.post(
+                            PATH,
+                            "{\"prompt\":\"a\"}",
+                            "Authorization: Bearer " + sent.getKey(),
+                            Slo.FAIRNESS + ": rival"));
+                    ManualEngine.Work work = fixture.engine.next();
+                    assertThat(work.request.tenant().name()).isEqualTo(sent.getValue());
+                    fixture.engine.finish(work);
+                    assertThat(client.readAnswer()).startsWith("HTTP/1.1 200 ");
+                }
+            }
+        }
+        assertThatThrownBy(() -> ApiKey.ofSecret("x", Principal.of("none", Role.INFERENCE)))
+                .hasMessageContaining("must not be called 'none'");
     }
 
     /** The request that the engine was given; it ends at once. */
