@@ -52,6 +52,9 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private PoolingArgs pooling = new PoolingArgs();
 
+    @Mixin
+    private BatchArgs batches = new BatchArgs();
+
     @Option(
             names = "--host",
             paramLabel = "ADDRESS",
@@ -176,6 +179,10 @@ final class ServeCommand implements Callable<Integer> {
             // Taken while the model was loaded.
             loaded.close();
             throw new UserException(String.valueOf(e.getMessage()), e);
+        } catch (IllegalArgumentException e) {
+            // A folder or a file that was good for nothing only when it was needed.
+            loaded.close();
+            throw new UserException(String.valueOf(e.getMessage()), e);
         } catch (RuntimeException e) {
             loaded.close();
             throw e;
@@ -223,6 +230,7 @@ final class ServeCommand implements Callable<Integer> {
                 .api(api.options())
                 .watch(watch.options(System.getenv()))
                 .security(security())
+                .batches(batches.options())
                 .build();
     }
 

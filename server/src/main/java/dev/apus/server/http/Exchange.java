@@ -29,6 +29,7 @@ final class Exchange {
     static final int CLIENT_GONE = 499;
 
     private static final byte[] NOTHING = {};
+    private static final String EVENTS = "text/event-stream; charset=utf-8";
     /** Before somebody is known, and on routes that ask for nobody. */
     private static final Principal NOBODY = Principal.of(Principal.NO_KEY);
 
@@ -54,12 +55,18 @@ final class Exchange {
     private Principal principal = NOBODY;
     private Admission admission = Admission.UNLIMITED;
     private byte[] body = NOTHING;
+    private @Nullable BodyStream bodyStream;
+    private String streamType = EVENTS;
+    private boolean inBatch;
     private boolean headWritten;
     private volatile boolean ended;
     private int status;
     private long receivedBytes;
     private long sentBytes;
     private volatile boolean disconnected;
+    /** The same of those that are the same request: the one that came and the one whose answer goes elsewhere. */
+    private final AtomicReference<@Nullable Generating> generating;
+
     private volatile @Nullable Runnable onEnd;
     private volatile @Nullable Runnable onAbort;
     private volatile @Nullable Consumer<ApiException> onRefusal;
@@ -68,6 +75,16 @@ final class Exchange {
 
     /** @param watch hears of its end */
     Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget, RequestWatch watch) {
+        this(sink, request, budget, watch, new AtomicReference<>());
+    }
+
+    private Exchange(
+            AnswerSink sink,
+            HttpRequest request,
+            MemoryBudget budget,
+            RequestWatch watch,
+            AtomicReference<@Nullable Generating> generating) {
+        this.generating = generating;
         this.sink = sink;
         this.request = request;
         this.budget = budget;
@@ -140,6 +157,31 @@ final class Exchange {
         receivedBytes = Math.max(receivedBytes, bytes.length);
     }
 
+    /**
+     * The body comes as a stream, which the handler reads while it comes. On the event loop.
+     *
+     * @param most bytes of it
+     * @param room called when the client may be read again
+     */
+    void openBody(long most, Runnable room) {
+        bodyStream = new BodyStream(most, room);
+    }
+
+    /** The body, if it comes as a stream. */
+    @Nullable
+    BodyStream bodyStream() {
+        return bodyStream;
+    }
+
+    /** No client waits for it: it runs behind all others. */
+    void inBatch() {
+        inBatch = true;
+    }
+
+    boolean isInBatch() {
+        return inBatch;
+    }
+
     /** What the request takes of the memory until its handler is done. */
     MemoryBudget.Share memory() {
         return memory;
@@ -172,6 +214,16 @@ final class Exchange {
         admission = counted;
     }
 
+    /** How far the engine is with it; null before it has been asked, or if it never is. Any thread. */
+    @Nullable
+    Generating generating() {
+        return generating.get();
+    }
+
+    void generating(Generating work) {
+        generating.set(work);
+    }
+
     /** What is known of it for those who watch the server. */
     RequestRecord record() {
         return record;
@@ -194,7 +246,8 @@ final class Exchange {
 
     /** Bytes of the request's body. */
     long receivedBytes() {
-        return receivedBytes;
+        BodyStream stream = bodyStream;
+        return stream == null ? receivedBytes : stream.received();
     }
 
     long sentBytes() {
@@ -251,6 +304,11 @@ final class Exchange {
 
     /** The server waits no longer: what makes the answer ends it early; if nothing does yet, the request is refused. Any thread. */
     void abort() {
+        abort(ApiException.unavailable("the server is shutting down"));
+    }
+
+    /** The same with what a request hears whose answer nothing makes yet. */
+    void abort(ApiException refusal) {
         Runnable action = onAbort;
         if (action != null) {
             action.run();
@@ -258,7 +316,7 @@ final class Exchange {
         }
         sink.loop().execute(() -> {
             closeAfter();
-            respond(ApiException.unavailable("the server is shutting down"));
+            respond(refusal);
         });
     }
 
@@ -275,14 +333,20 @@ final class Exchange {
     /**
      * The same request with an answer that goes elsewhere and does not end with this client. What waits for the end of this exchange waits
      * for that of the other from now on, and what aborts this one aborts the other.
+     *
+     * @throws ApiException if this client has gone already: its request is no longer counted, so nothing may go on in its name
      */
     Exchange detached(AnswerSink elsewhere) {
-        Exchange other = new Exchange(elsewhere, request, budget, watch);
+        Runnable counted = onLeft.getAndSet(null);
+        if (counted == null && isOver()) {
+            throw ApiException.unavailable("the client has gone");
+        }
+        Exchange other = new Exchange(elsewhere, request, budget, watch, generating);
         other.background = true;
         other.route = route;
         other.principal = principal;
         other.admission = admission;
-        other.onLeft.set(onLeft.getAndSet(null));
+        other.onLeft.set(counted);
         onAbort = other::abort;
         return other;
     }
@@ -317,15 +381,47 @@ final class Exchange {
         }
         ended = true;
         status = disconnected ? CLIENT_GONE : answerStatus;
-        if (answerStatus != 204) {
+        endBody();
+        boolean bare = answerStatus == 204 || answerStatus == 304;
+        if (!bare) {
             header("content-type", contentType);
             header("content-length", Integer.toString(content.length));
         }
-        boolean headOnly = answerStatus == 204 || method().equals(HttpMethod.HEAD);
+        boolean headOnly = bare || method().equals(HttpMethod.HEAD);
         sentBytes += sink.whole(head(), headOnly ? NOTHING : content, leaving(content.length));
         run(onEnd);
         over();
         sink.answered(this);
+    }
+
+    /** Answers with the head of a body of so many bytes, which was not asked for. */
+    void respondHead(String contentType, long length) {
+        sink.loop().execute(() -> {
+            if (!ended && !headWritten) {
+                ended = true;
+                status = 200;
+                header("content-type", contentType);
+                header("content-length", Long.toString(length));
+                sentBytes += sink.whole(head(), NOTHING, leaving(0));
+                run(onEnd);
+                over();
+                sink.answered(this);
+            }
+        });
+    }
+
+    /** A client that still sends is not read to the end. */
+    private void endBody() {
+        BodyStream stream = bodyStream;
+        if (stream != null && !stream.isWhole()) {
+            sink.closeAfter();
+            stream.fail("the request was answered before its end");
+        }
+    }
+
+    /** What the stream that is sent consists of, unless it is events. */
+    void streamType(String contentType) {
+        streamType = contentType;
     }
 
     /** The buffer to which the events of a stream are appended before {@link #flush}. */
@@ -376,6 +472,10 @@ final class Exchange {
         }
         disconnected = true;
         status = CLIENT_GONE;
+        BodyStream stream = bodyStream;
+        if (stream != null) {
+            stream.fail("the client has gone before it had sent all");
+        }
         run(onEnd);
         run(onLeft.getAndSet(null));
         over();
@@ -412,7 +512,7 @@ final class Exchange {
         }
         headWritten = true;
         status = 200;
-        header("content-type", "text/event-stream; charset=utf-8");
+        header("content-type", streamType);
         header("cache-control", "no-cache");
         // Proxies of the nginx family would else buffer the stream.
         header("x-accel-buffering", "no");

@@ -74,6 +74,7 @@ public final class HttpServer implements AutoCloseable {
     private final @Nullable TlsCertificates tls;
     private final KeyStore keys;
     private final InFlight inFlight = new InFlight();
+    private final BatchService batches;
     private final Dispatcher dispatcher;
     private final ChannelGroup open;
     private final Channel listening;
@@ -113,7 +114,12 @@ public final class HttpServer implements AutoCloseable {
         PoolingCall pooling = new PoolingCall(model, options, metrics);
         routes.addAll(new PoolingRoutes(model, json, inputs, pooling).routes());
         routes.addAll(new RankingRoutes(model, json, inputs, pooling).routes());
+        routes.addAll(new ConsoleRoutes().routes());
+        routes.addAll(new RequestRoutes(model.engine(), inFlight).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api()).routes());
+        batches = new BatchService(options.batches());
+        routes.addAll(new FileRoutes(batches).routes());
+        routes.addAll(new BatchRoutes(json, batches).routes());
         List<Route> admin = new AdminRoutes(model, options, json, inFlight).routes();
         SecurityOptions.Address adminAddress = options.security().admin();
         if (adminAddress == null) {
@@ -122,6 +128,7 @@ public final class HttpServer implements AutoCloseable {
         MemoryBudget memory = new MemoryBudget(options.maxBufferedBytes());
         Access access = access(model, options.host());
         dispatcher = new Dispatcher(options, options.host(), memory, routes, access, reports, inFlight, workers);
+        startBatches(new BatchCalls(model, dispatcher, inFlight, access, loops));
         FrontEnd front = new FrontEnd(model, dispatcher, generation, chats, encoder);
         Protocols protocols = new Protocols(dispatcher, grpc.streams(front, options, workers), tls, workers);
         Connections ordinary = new Connections(protocols, options.maxConnections());
@@ -148,6 +155,15 @@ public final class HttpServer implements AutoCloseable {
                 options.host(),
                 port(),
                 epoll ? "epoll" : "nio");
+    }
+
+    private void startBatches(BatchCalls calls) {
+        try {
+            batches.start(calls);
+        } catch (IllegalArgumentException e) {
+            closeAll();
+            throw e;
+        }
     }
 
     private Access access(ServedModel model, String host) {
@@ -220,9 +236,15 @@ public final class HttpServer implements AutoCloseable {
         return dispatcher.routes();
     }
 
+    /** Bytes of memory that requests and answers have taken, for tests. */
+    long memoryTaken() {
+        return dispatcher.memory().taken();
+    }
+
     /** Makes {@code /ready} fail and refuses new requests for text with 503; those that run go on. */
     public void beginShutdown() {
         inFlight.drain();
+        batches.drain();
         for (Channel connection : open) {
             connection.pipeline().fireUserEventTriggered(Protocols.Drain.BEGUN);
         }
@@ -238,6 +260,7 @@ public final class HttpServer implements AutoCloseable {
         beginShutdown();
         if (!awaitDrained(deadline)) {
             LOG.warn("requests still run after {} s, they are aborted", deadline.toSeconds());
+            batches.abandon();
             inFlight.abortAll();
             awaitDrained(LAST_WORDS);
         }
@@ -248,6 +271,8 @@ public final class HttpServer implements AutoCloseable {
     @Override
     public void close() {
         beginShutdown();
+        // Answers that have come are written; those that have not are abandoned before they are aborted.
+        batches.close();
         listening.close().awaitUninterruptibly();
         if (administering != null) {
             administering.close().awaitUninterruptibly();
@@ -291,15 +316,21 @@ public final class HttpServer implements AutoCloseable {
             if (before != null) {
                 before.close().awaitUninterruptibly();
             }
-            loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
-            workers.shutdownNow();
-            encoder.close();
-            reports.close();
-            metrics.close();
-            keys.close();
+            closeAll();
             throw ListenAddress.failure(host, port, bound.cause());
         }
         return bound.channel();
+    }
+
+    /** What there is before it listens. */
+    private void closeAll() {
+        batches.close();
+        loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+        workers.shutdownNow();
+        encoder.close();
+        reports.close();
+        metrics.close();
+        keys.close();
     }
 
     private static byte[] tooMany() {

@@ -85,6 +85,7 @@ final class InfoRoutes {
         out.raw(",\"model\":").string(model.name());
         out.raw(
                 ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/responses\",\"/v1/messages\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
+        exchange.header("vary", "accept");
         exchange.respondJson(
                 200,
                 out.raw("\"/health\",\"/live\",\"/ready\",\"/version\",\"/load\",\"/metrics\",\"/openapi.json\"]}")
@@ -94,11 +95,14 @@ final class InfoRoutes {
     private void models(Exchange exchange) {
         if (ErrorShape.isAnthropic(exchange.headers())) {
             JsonOut out = new JsonOut().raw("{\"data\":[");
-            writeAnthropicModel(out);
+            String listed = exchange.principal().mayUse(model.name()) ? model.name() : null;
+            if (listed != null) {
+                writeAnthropicModel(out);
+            }
             out.raw("],\"has_more\":false,\"first_id\":")
-                    .string(model.name())
+                    .stringOrNull(listed)
                     .raw(",\"last_id\":")
-                    .string(model.name());
+                    .stringOrNull(listed);
             exchange.respondJson(200, out.raw("}").toBytes());
             return;
         }
