@@ -95,7 +95,7 @@ public final class HttpServer implements AutoCloseable {
                 Thread.ofVirtual().name("apus-http-worker-", 0).factory());
         encoder = new TextEncoder(model.tokenizer(), model.maxModelLength());
         metrics = new ServerMetrics(model);
-        reports = new RequestReports(metrics, options.watch());
+        reports = new RequestReports(metrics, options.watch(), model.name());
         Map<EventExecutor, EventPump> pumps = new HashMap<>();
         for (EventExecutor loop : loops) {
             pumps.put(loop, new EventPump(loop));
@@ -114,6 +114,8 @@ public final class HttpServer implements AutoCloseable {
         PoolingCall pooling = new PoolingCall(model, options, metrics);
         routes.addAll(new PoolingRoutes(model, json, inputs, pooling).routes());
         routes.addAll(new RankingRoutes(model, json, inputs, pooling).routes());
+        routes.addAll(new ConsoleRoutes().routes());
+        routes.addAll(new RequestRoutes(model.engine(), inFlight).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api()).routes());
         batches = new BatchService(options.batches());
         routes.addAll(new FileRoutes(batches).routes());
