@@ -187,7 +187,7 @@ final class Dispatcher {
         String path = exchange.path();
         Set<String> allowed = new TreeSet<>();
         for (Route route : routes) {
-            if (route.matches(path)) {
+            if (route.matches(path) && route.suits(exchange.headers())) {
                 exchange.route(route.path());
                 if (route.answers(exchange.method().name())) {
                     access.check(exchange, route.needs());
@@ -269,14 +269,19 @@ final class Dispatcher {
             return e;
         } catch (ChatTemplateException e) {
             return ApiException.badRequest("the chat template cannot render this request: " + e.getMessage());
-        } catch (RuntimeException | StackOverflowError e) {
+        } catch (Throwable e) {
             LOG.error("request {} to {} failed", exchange.requestId(), route.path(), e);
-            return new ApiException(
+            ApiException failure = new ApiException(
                     500,
                     "the server failed on this request, see its log for " + exchange.requestId(),
                     null,
                     "internal_error",
                     0);
+            if (e instanceof VirtualMachineError fatal && !(e instanceof StackOverflowError)) {
+                exchange.respond(failure);
+                throw fatal;
+            }
+            return failure;
         }
     }
 

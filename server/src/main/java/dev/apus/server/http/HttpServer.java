@@ -115,6 +115,8 @@ public final class HttpServer implements AutoCloseable {
         PoolingRoutes embeddings = new PoolingRoutes(model, json, inputs, pooling);
         routes.addAll(embeddings.routes());
         routes.addAll(new RankingRoutes(model, json, inputs, pooling).routes());
+        routes.addAll(new ConsoleRoutes().routes());
+        routes.addAll(new RequestRoutes(model.engine(), inFlight).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api()).routes());
         batches = new BatchService(options.batches());
         routes.addAll(new FileRoutes(batches).routes());
@@ -233,6 +235,11 @@ public final class HttpServer implements AutoCloseable {
     /** All that it answers, for tests. */
     List<Route> routes() {
         return dispatcher.routes();
+    }
+
+    /** Bytes of memory that requests and answers have taken, for tests. */
+    long memoryTaken() {
+        return dispatcher.memory().taken();
     }
 
     /** Makes {@code /ready} fail and refuses new requests for text with 503; those that run go on. */

@@ -1,5 +1,6 @@
 package dev.apus.server.http;
 
+import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.ServedModel;
 import java.util.Map;
 import java.util.function.UnaryOperator;
@@ -15,9 +16,13 @@ final class GrpcFixture implements AutoCloseable {
     }
 
     GrpcFixture(UnaryOperator<HttpOptions.Builder> options) {
+        this(new CharTokenizer(), options);
+    }
+
+    GrpcFixture(Tokenizer tokenizer, UnaryOperator<HttpOptions.Builder> options) {
         ServedModel model = new ServedModel(
                 "stub",
-                new CharTokenizer(),
+                tokenizer,
                 variables -> String.valueOf(variables.get("messages")),
                 Map.of(),
                 1 << 20,
@@ -32,6 +37,11 @@ final class GrpcFixture implements AutoCloseable {
     /** A connection of its own. */
     GrpcClient connect() {
         return new GrpcClient(server.port());
+    }
+
+    /** Waits until no request and no answer takes memory. */
+    void awaitNoMemoryTaken() throws InterruptedException {
+        ServerFixture.await("the memory is back", () -> server.memoryTaken() == 0);
     }
 
     @Override
