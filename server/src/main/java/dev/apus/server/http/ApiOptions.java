@@ -32,8 +32,7 @@ public record ApiOptions(
 
     public ApiOptions {
         if (maxStoredResponses < 1) {
-            throw new IllegalArgumentException(
-                    "max-stored-responses is " + maxStoredResponses + ", must be 1 or more");
+            throw new IllegalArgumentException("max-stored-responses is " + maxStoredResponses + ", must be 1 or more");
         }
         if (maxStoredResponseBytes < 1) {
             throw new IllegalArgumentException(

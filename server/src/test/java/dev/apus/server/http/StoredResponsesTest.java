@@ -19,8 +19,8 @@ class StoredResponsesTest {
     @Test
     void theOldestGoes() throws Exception {
         ApiOptions two = new ApiOptions("auto", false, 2, ApiOptions.usualStoredBytes());
-        try (ApiServer server = new ApiServer(
-                new CharTokenizer(), new ScriptedEngine(new EchoScript()), options -> options.api(two))) {
+        try (ApiServer server =
+                new ApiServer(new CharTokenizer(), new ScriptedEngine(new EchoScript()), options -> options.api(two))) {
             String first = ask(server);
             ask(server);
             String last = ask(server);
