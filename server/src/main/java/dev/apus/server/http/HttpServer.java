@@ -95,7 +95,7 @@ public final class HttpServer implements AutoCloseable {
                 Thread.ofVirtual().name("apus-http-worker-", 0).factory());
         encoder = new TextEncoder(model.tokenizer(), model.maxModelLength());
         metrics = new ServerMetrics(model);
-        reports = new RequestReports(metrics, options.watch());
+        reports = new RequestReports(metrics, options.watch(), model.name());
         Map<EventExecutor, EventPump> pumps = new HashMap<>();
         for (EventExecutor loop : loops) {
             pumps.put(loop, new EventPump(loop));
