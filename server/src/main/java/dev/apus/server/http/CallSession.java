@@ -3,6 +3,7 @@ package dev.apus.server.http;
 import dev.apus.scheduler.ServedModel;
 import io.netty.handler.codec.http.HttpRequest;
 import java.util.Collection;
+import java.util.List;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -22,6 +23,9 @@ public final class CallSession {
     /** An id in a list of parameters, and in what it becomes. */
     private static final int PER_ID = 64;
 
+    /** Requests of a stream of which more is kept than metrics. */
+    private static final int MOST_RECORDS = 256;
+
     private final FrontEnd front;
     private final Caller caller;
     private final HttpRequest request;
@@ -34,6 +38,7 @@ public final class CallSession {
     private final Set<Exchange> running = ConcurrentHashMap.newKeySet();
     private final RequestWatch watch;
     private final Queue<RequestRecord> records = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger recorded = new AtomicInteger();
     /** The call, and what the engine does for it. */
     private final AtomicInteger open = new AtomicInteger(1);
 
@@ -127,6 +132,47 @@ public final class CallSession {
         return start(parameters, output, front.generation()::completion);
     }
 
+    /**
+     * Vectors of texts.
+     *
+     * @param rows a vector of each
+     * @param tokens of all texts together
+     */
+    public record Vectors(List<float[]> rows, long tokens) {}
+
+    /**
+     * Vectors of texts; waits for them.
+     *
+     * @param parameters of {@code /v1/embeddings}
+     * @throws ApiException if they are wrong, the server takes no more, or the caller has gone
+     */
+    public Vectors embed(ObjectNode parameters) {
+        Exchange exchange = new Exchange(
+                new OutputSink(caller, NoOutput.INSTANCE, this::answered),
+                request,
+                front.dispatcher().memory(),
+                watch);
+        front.dispatcher().admit(exchange, route);
+        open.incrementAndGet();
+        running.add(exchange);
+        boolean done = false;
+        try {
+            if (gone) {
+                throw ApiException.unavailable("the caller has gone");
+            }
+            Vectors vectors = front.pooling().embed(exchange, new Fields(parameters));
+            exchange.respondJson(200, new byte[0]);
+            done = true;
+            return vectors;
+        } finally {
+            exchange.memory().close();
+            if (!done) {
+                // What was counted when it was let in.
+                caller.loop().execute(() -> forget(exchange));
+            }
+        }
+    }
+
     private interface Starter {
         void start(Exchange exchange, Fields fields, GenerationRoutes.Form form);
     }
@@ -163,6 +209,10 @@ public final class CallSession {
     /** A part of the call is over. */
     void settled(Exchange exchange) {
         records.add(exchange.record());
+        if (recorded.incrementAndGet() > MOST_RECORDS) {
+            // A stream of requests may have no end.
+            records.poll();
+        }
         end();
     }
 
@@ -184,7 +234,7 @@ public final class CallSession {
         return head;
     }
 
-    /** What is known of the call's parts that are over. */
+    /** What is known of the call's last parts that are over. */
     Collection<RequestRecord> records() {
         return records;
     }
