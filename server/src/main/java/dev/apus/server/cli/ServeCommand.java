@@ -13,10 +13,11 @@ import dev.apus.server.http.ListenException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,6 +38,8 @@ import picocli.CommandLine.Option;
         })
 final class ServeCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(ServeCommand.class);
+    /** How long answers may take to leave after the engine has failed all requests: as long as a client takes to read them. */
+    private static final Duration LAST_ANSWERS = Duration.ofSeconds(3);
 
     @Mixin
     private ModelArgs model = new ModelArgs();
@@ -189,8 +192,10 @@ final class ServeCommand implements Callable<Integer> {
             throw e;
         }
         WarmUp warmUp = loaded.served().generates() ? WarmUp.start(loaded.served()) : null;
-        CountDownLatch stopped = new CountDownLatch(1);
+        EngineWatch watched = new EngineWatch(
+                () -> loaded.served().engine().stats().alive(), System.getenv(), InstantSource.system(), Restart::now);
         Thread hook = Thread.ofPlatform().name("apus-shutdown").unstarted(() -> {
+            watched.stopping();
             LOG.info("stopping: running requests have {} s to finish", shutdownTimeout);
             if (warmUp != null) {
                 warmUp.close();
@@ -198,14 +203,27 @@ final class ServeCommand implements Callable<Integer> {
             server.shutdown(Duration.ofSeconds(shutdownTimeout));
             loaded.close();
             LOG.info("stopped");
-            stopped.countDown();
+            watched.stopped();
             // The JVM would report the signal (143); a stop that went well is a success.
             Runtime.getRuntime().halt(0);
         });
         Runtime.getRuntime().addShutdownHook(hook);
         announce(loaded, server);
-        stopped.await();
+        watched.await(() -> conclude(warmUp, server), () -> ports(server));
         return 0;
+    }
+
+    private static void conclude(@Nullable WarmUp warmUp, HttpServer server) {
+        if (warmUp != null) {
+            warmUp.close();
+        }
+        server.conclude(LAST_ANSWERS);
+    }
+
+    private static Map<String, String> ports(HttpServer server) {
+        return Map.of(
+                Restart.PORT, Integer.toString(server.port()),
+                Restart.ADMIN_PORT, Integer.toString(server.adminPort()));
     }
 
     private static void checkAddress(HttpOptions http) {
@@ -222,7 +240,7 @@ final class ServeCommand implements Callable<Integer> {
         }
         return HttpOptions.builder()
                 .host(host)
-                .port(port)
+                .port(Restart.port(port, System.getenv(), Restart.PORT))
                 .maxConnections(maxConnections)
                 .h2MaxConcurrentStreams(h2MaxConcurrentStreams)
                 .tls(tls.options())
@@ -240,7 +258,11 @@ final class ServeCommand implements Callable<Integer> {
         SecurityOptions security = new SecurityOptions(SecurityOptions.keys(apiKeys, adminApiKeys))
                 .withKeysFile(apiKeysFile)
                 .withIsolatedPrefixCache(isolatePrefixCache)
-                .withAdmin(ownPort == null ? null : new SecurityOptions.Address(adminHost, ownPort));
+                .withAdmin(
+                        ownPort == null
+                                ? null
+                                : new SecurityOptions.Address(
+                                        adminHost, Restart.port(ownPort, System.getenv(), Restart.ADMIN_PORT)));
         // What is wrong with the keys is found before a model is loaded.
         new KeyStore(security).close();
         return security;

@@ -43,6 +43,9 @@ final class Settings implements IDefaultValueProvider {
             "APUS_JAVA_OPTS",
             "APUS_LOG_LEVEL",
             "APUS_MODEL",
+            Restart.ADMIN_PORT,
+            Restart.AT,
+            Restart.PORT,
             "APUS_TEST_PYTHON");
 
     private final Map<String, String> environment;

@@ -269,6 +269,18 @@ public final class HttpServer implements AutoCloseable {
         close();
     }
 
+    /**
+     * Before the process is replaced because its engine has ended: refuses new requests, waits so long for those in flight to be answered,
+     * and writes what is kept of them. It goes on listening and answering probes, and may be shut down.
+     */
+    public void conclude(Duration limit) {
+        beginShutdown();
+        if (!awaitDrained(limit)) {
+            LOG.warn("{} requests are still not answered after {} s", inFlight.count(), limit.toSeconds());
+        }
+        reports.close();
+    }
+
     /** Stops listening, aborts what runs, closes all connections and ends the server's threads. */
     @Override
     public void close() {
