@@ -41,10 +41,11 @@ final class Exchange {
     private final long arrivalNanos = System.nanoTime();
     private final List<AnswerSink.Field> fields = new ArrayList<>();
     /** Events of a stream that are not written yet; event loop only. */
-    private final JsonOut pending = new JsonOut();
+    private final JsonOut pending;
 
     private final MemoryBudget budget;
     private final MemoryBudget.Share memory;
+    private final AnswerMemory answerMemory;
     private final RequestWatch watch;
     private final RequestRecord record = new RequestRecord();
     private boolean background;
@@ -73,6 +74,8 @@ final class Exchange {
         this.budget = budget;
         this.watch = watch;
         memory = budget.share();
+        answerMemory = new AnswerMemory(budget);
+        pending = new JsonOut(answerMemory);
         String target = originForm(request.uri());
         int mark = target.indexOf('?');
         path = mark < 0 ? target : target.substring(0, mark);
@@ -143,6 +146,11 @@ final class Exchange {
     /** What the request takes of the memory until its handler is done. */
     MemoryBudget.Share memory() {
         return memory;
+    }
+
+    /** What the answer takes of the memory until it has been written. */
+    AnswerMemory answerMemory() {
+        return answerMemory;
     }
 
     /** The route's path for metrics. */
@@ -388,6 +396,7 @@ final class Exchange {
         }
         over = true;
         overNanos = System.nanoTime();
+        answerMemory.close();
         watch.answered(this);
         record.answered(() -> watch.settled(this));
     }

@@ -220,6 +220,11 @@ public final class HttpServer implements AutoCloseable {
         return dispatcher.routes();
     }
 
+    /** Bytes of memory that requests and answers have taken, for tests. */
+    long memoryTaken() {
+        return dispatcher.memory().taken();
+    }
+
     /** Makes {@code /ready} fail and refuses new requests for text with 503; those that run go on. */
     public void beginShutdown() {
         inFlight.drain();

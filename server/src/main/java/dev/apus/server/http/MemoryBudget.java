@@ -3,8 +3,13 @@ package dev.apus.server.http;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Bounds what the requests of all clients together take of the heap: bodies, what they become when parsed, and answers. The JVM ends when
- * its heap is full, so a request that would go beyond is refused instead. Figures are estimates from above. Thread-safe.
+ * Bounds what the requests of all clients together take of the heap. The JVM ends when its heap is full, so a request that would go beyond is
+ * refused instead. Figures are estimates from above. Thread-safe.
+ *
+ * <p>Counted are the heads of HTTP/2 and gRPC, bodies and messages with what they become when parsed, log-probabilities that wait, whole
+ * answers while they are made and on their way, ends of streams, and all messages of gRPC until they have left. Not counted is what other limits bound: heads of HTTP/1.1 and the parts of a pipelined request
+ * that wait ({@code maxHeaderBytes} and a socket's read, times {@code maxConnections}), and what streams hold for slow readers
+ * ({@code maxPendingBytes} a request).
  */
 final class MemoryBudget {
     /** A byte of a body, as bytes, as text, and once more as the text of a value and of the prompt that it becomes. */
@@ -28,23 +33,31 @@ final class MemoryBudget {
         this.most = most;
     }
 
-    /** What one request takes; given back by {@link #close}. */
+    /** What one request takes; given back by {@link #close}, after which it takes nothing more. */
     final class Share implements AutoCloseable {
-        private final AtomicLong held = new AtomicLong();
+        private long held;
+        private boolean closed;
 
-        /** Takes more; false if the budget is spent. */
-        boolean tryTake(long bytes) {
+        /** Takes more; false if the budget is spent, or the share closed: nobody would give it back. */
+        synchronized boolean tryTake(long bytes) {
+            if (closed) {
+                return false;
+            }
+            if (bytes == 0) {
+                // Answers may have taken more than there is: what needs nothing, as a probe, goes on.
+                return true;
+            }
             if (taken.addAndGet(bytes) > most) {
                 taken.addAndGet(-bytes);
                 return false;
             }
-            held.addAndGet(bytes);
+            held += bytes;
             return true;
         }
 
-        /** @throws ApiException if the budget is spent, or too small for this request even alone */
-        void take(long bytes) {
-            long wanted = held.get() + bytes;
+        /** @throws ApiException if the budget is spent, or too small for this request even alone, or the share closed */
+        synchronized void take(long bytes) {
+            long wanted = held + bytes;
             if (wanted > most) {
                 throw new ApiException(
                         413,
@@ -59,10 +72,28 @@ final class MemoryBudget {
             }
         }
 
-        @Override
-        public void close() {
-            taken.addAndGet(-held.getAndSet(0));
+        /** Gives a part back, or all if that is less; more may be taken. */
+        synchronized void release(long bytes) {
+            long part = Math.min(bytes, held);
+            held -= part;
+            taken.addAndGet(-part);
         }
+
+        @Override
+        public synchronized void close() {
+            closed = true;
+            release(held);
+        }
+    }
+
+    /** Bytes for all. */
+    long most() {
+        return most;
+    }
+
+    /** Bytes that are taken. */
+    long taken() {
+        return taken.get();
     }
 
     Share share() {
