@@ -41,6 +41,15 @@ final class Account {
         running++;
     }
 
+    /** Work that is not counted as a request and uses tokens all the same. */
+    synchronized void begin(Terms current) {
+        terms = current;
+        fill();
+        if (!tokens.has(1)) {
+            throw noTokens(1);
+        }
+    }
+
     synchronized void leave() {
         running--;
     }

@@ -35,6 +35,13 @@ public final class Admission {
         this.account = account;
     }
 
+    /** Of work whose tokens alone are counted. */
+    static Admission ofTokens(Account account) {
+        Admission admission = new Admission(account);
+        admission.left.set(true);
+        return admission;
+    }
+
     /** Takes a prompt's tokens. @throws QuotaException if there are not so many */
     public void takePrompt(long tokens) {
         if (account != null) {

@@ -2,6 +2,7 @@ package dev.apus.server.auth;
 
 import java.security.MessageDigest;
 import java.security.SecureRandom;
+import java.time.Instant;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -52,6 +53,25 @@ public final class KeyRing {
         byte[] digest = salted(ApiKey.hash(secret));
         Entry entry = entries.get(bucket(digest));
         return entry != null && MessageDigest.isEqual(entry.digest, digest) ? entry.key : null;
+    }
+
+    /**
+     * Who may act for a tenant when none of its keys is at hand: the key of that name, else any.
+     *
+     * @return null if the tenant has no valid key with the role
+     */
+    public @Nullable Principal actingFor(String tenant, String name, Role role, Instant now) {
+        Principal any = null;
+        for (Entry entry : entries.values()) {
+            Principal principal = entry.key.principal();
+            if (principal.tenant().equals(tenant) && principal.has(role) && entry.key.isValid(now)) {
+                if (principal.key().equals(name)) {
+                    return principal;
+                }
+                any = principal;
+            }
+        }
+        return any;
     }
 
     private byte[] salted(String sha256) {

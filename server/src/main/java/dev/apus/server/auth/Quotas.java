@@ -28,6 +28,21 @@ public final class Quotas {
         return new Admission(account);
     }
 
+    /**
+     * Counts the tokens of work that no client waits for, and not the requests.
+     *
+     * @throws QuotaException if the tenant has no tokens left for now
+     */
+    public Admission enterInBackground(Principal principal) {
+        Terms terms = principal.terms();
+        if (terms.tokensPerMinute() == 0) {
+            return Admission.UNLIMITED;
+        }
+        Account account = account(principal);
+        account.begin(terms);
+        return Admission.ofTokens(account);
+    }
+
     /** What the principal's tenant may still take, after {@link #enter} refused. */
     public Admission.Standing standing(Principal principal) {
         return account(principal).standing();

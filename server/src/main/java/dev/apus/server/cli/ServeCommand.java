@@ -6,6 +6,7 @@ import dev.apus.scheduler.LanguageModel;
 import dev.apus.scheduler.pooling.PoolingOptions;
 import dev.apus.server.auth.KeyStore;
 import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.grpc.GrpcServices;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
 import dev.apus.server.http.ListenException;
@@ -51,6 +52,9 @@ final class ServeCommand implements Callable<Integer> {
 
     @Mixin
     private PoolingArgs pooling = new PoolingArgs();
+
+    @Mixin
+    private BatchArgs batches = new BatchArgs();
 
     @Option(
             names = "--host",
@@ -171,9 +175,13 @@ final class ServeCommand implements Callable<Integer> {
                         pools));
         HttpServer server;
         try {
-            server = HttpServer.start(loaded.served(), http);
+            server = HttpServer.start(loaded.served(), http, GrpcServices::streams);
         } catch (ListenException e) {
             // Taken while the model was loaded.
+            loaded.close();
+            throw new UserException(String.valueOf(e.getMessage()), e);
+        } catch (IllegalArgumentException e) {
+            // A folder or a file that was good for nothing only when it was needed.
             loaded.close();
             throw new UserException(String.valueOf(e.getMessage()), e);
         } catch (RuntimeException e) {
@@ -223,6 +231,7 @@ final class ServeCommand implements Callable<Integer> {
                 .api(api.options())
                 .watch(watch.options())
                 .security(security())
+                .batches(batches.options())
                 .build();
     }
 

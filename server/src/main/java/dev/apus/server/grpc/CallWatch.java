@@ -24,6 +24,9 @@ interface CallWatch {
 
     /** A method as metrics name it. */
     static GrpcMethod name(MethodDescriptor<?, ?> method) {
+        if (method.getServiceName() == null) {
+            return GrpcMethod.UNKNOWN;
+        }
         String type =
                 switch (method.getType()) {
                     case UNARY, UNKNOWN -> "unary";

@@ -31,12 +31,12 @@ final class Codec {
      * @param mostBytes of the message when it is no more compressed
      * @throws io.grpc.StatusRuntimeException if it is too long or no message of the method
      */
-    static <Q> Q parse(MethodDescriptor<Q, ?> method, Deframer.Frame frame, int mostBytes, Admission admission) {
+    static <Q> Q parse(MethodDescriptor<Q, ?> method, Deframer.Frame frame, int mostBytes, CallAdmission admission) {
         byte[] bytes = frame.compressed() ? unpacked(frame.bytes(), mostBytes, admission) : frame.bytes();
         return method.parseRequest(new ByteArrayInputStream(bytes));
     }
 
-    private static byte[] unpacked(byte[] bytes, int mostBytes, Admission admission) {
+    private static byte[] unpacked(byte[] bytes, int mostBytes, CallAdmission admission) {
         ByteArrayOutputStream out = new ByteArrayOutputStream(Math.min(mostBytes, 2 * bytes.length));
         byte[] chunk = new byte[CHUNK];
         try (InputStream in = new GZIPInputStream(new ByteArrayInputStream(bytes))) {
@@ -45,6 +45,7 @@ final class Codec {
                     throw Deframer.tooLong(mostBytes + 1L, mostBytes);
                 }
                 admission.take(count);
+                admission.reading(count);
                 out.write(chunk, 0, count);
             }
         } catch (IOException e) {

@@ -17,15 +17,18 @@ final class Deframer {
      * @param bytes not to be modified
      * @param compressed whether by the call's encoding
      */
-    record Frame(byte[] bytes, boolean compressed) {}
+    record Frame(byte[] bytes, boolean compressed) {
+        /** For how many bytes memory was taken. */
+        int taken() {
+            return HEAD + bytes.length;
+        }
+    }
 
     private static final int HEAD = 5;
-    /** What a message takes before more of it has come. */
-    private static final int FIRST_BYTES = 16 << 10;
 
     private final int mostBytes;
     private final boolean mayBeCompressed;
-    private final Admission admission;
+    private final CallAdmission admission;
     private final Consumer<Frame> frames;
     private final byte[] head = new byte[HEAD];
     private int headBytes;
@@ -39,7 +42,7 @@ final class Deframer {
      * @param admission gives messages their memory
      * @param frames takes whole messages
      */
-    Deframer(int mostBytes, boolean mayBeCompressed, Admission admission, Consumer<Frame> frames) {
+    Deframer(int mostBytes, boolean mayBeCompressed, CallAdmission admission, Consumer<Frame> frames) {
         this.mostBytes = mostBytes;
         this.mayBeCompressed = mayBeCompressed;
         this.admission = admission;
@@ -60,7 +63,7 @@ final class Deframer {
                 if (headBytes < HEAD) {
                     return;
                 }
-                message = begin();
+                message = begin(bytes);
             }
             message = take(message, bytes);
             if (messageBytes == length) {
@@ -77,7 +80,7 @@ final class Deframer {
         return headBytes > 0;
     }
 
-    private byte[] begin() {
+    private byte[] begin(ByteBuf first) {
         if (head[0] != 0 && !(head[0] == 1 && mayBeCompressed)) {
             throw Status.INTERNAL
                     .withDescription("a message begins with the flag " + (head[0] & 0xff)
@@ -89,13 +92,14 @@ final class Deframer {
             throw tooLong(claimed, mostBytes);
         }
         length = (int) claimed;
-        admission.take(length);
+        admission.take(HEAD);
         messageBytes = 0;
-        return new byte[Math.min(length, FIRST_BYTES)];
+        return new byte[Math.min(length, first.readableBytes())];
     }
 
     private byte[] take(byte[] into, ByteBuf bytes) {
         int count = Math.min(length - messageBytes, bytes.readableBytes());
+        admission.take(count);
         byte[] target = into;
         if (messageBytes + count > target.length) {
             target = Arrays.copyOf(target, (int) Math.min(length, Math.max(messageBytes + count, 2L * target.length)));

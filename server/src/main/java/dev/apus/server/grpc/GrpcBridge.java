@@ -18,8 +18,6 @@ import io.netty.handler.codec.http2.Http2HeadersFrame;
 import io.netty.handler.codec.http2.Http2ResetFrame;
 import io.netty.util.AsciiString;
 import io.netty.util.ReferenceCountUtil;
-import io.netty.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,8 +35,6 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
     private final GrpcServer server;
     private @Nullable GrpcCall<?, ?> call;
     private @Nullable Deframer deframer;
-    private @Nullable Future<?> reading;
-    private @Nullable Future<?> stalled;
     private boolean refused;
 
     GrpcBridge(GrpcServer server) {
@@ -72,48 +68,32 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
             return;
         }
         GrpcRequest request;
-        ServerMethodDefinition<?, ?> method;
         try {
             request = request(head);
-            method = server.method(request.method());
-            if (method == null) {
-                throw Status.UNIMPLEMENTED
-                        .withDescription(
-                                "there is no method " + shorten(request.method()) + ", see the server's reflection")
-                        .asRuntimeException();
-            }
         } catch (StatusRuntimeException e) {
             refuseUnknown(context, e.getStatus(), frame.isEndStream());
             return;
         }
-        GrpcCall<?, ?> started = call(context, method, request);
+        ServerMethodDefinition<?, ?> known = server.method(request.method());
+        ServerMethodDefinition<?, ?> method = known == null ? UnknownMethod.of(shorten(request.method())) : known;
+        GrpcCall<?, ?> started =
+                new GrpcCall<>(context, method, request, server.limits(), server.watch(), server.workers());
         call = started;
         // The services' front end takes it for the client's own.
         head.set(GrpcHeaders.REQUEST_ID, started.requestId());
-        Admission admission;
+        CallAdmission admission;
         try {
-            admission = server.gate().admit(started, head, request.method());
+            // Those without a key do not learn what there is.
+            admission = server.gate().admit(started, head, known == null ? GrpcServer.UNKNOWN : request.method());
         } catch (StatusRuntimeException e) {
             Metadata trailers = e.getTrailers();
             started.close(e.getStatus(), trailers == null ? new Metadata() : trailers);
             return;
         }
-        deframer = new Deframer(server.limits().messageBytes(), request.compressed(), admission, started::received);
-        if (method.getMethodDescriptor().getType().clientSendsOneMessage()) {
-            reading = context.executor()
-                    .schedule(
-                            () -> started.refuse(Status.CANCELLED.withDescription("the request was not sent in time")),
-                            server.limits().readTimeout().toNanos(),
-                            TimeUnit.NANOSECONDS);
-        }
+        deframer = new Deframer(
+                server.limits().messageBytes(admission), request.compressed(), admission, started::received);
         started.start(admission);
         endIf(frame.isEndStream());
-    }
-
-    private <Q, A> GrpcCall<Q, A> call(
-            ChannelHandlerContext context, ServerMethodDefinition<Q, A> method, GrpcRequest request) {
-        return new GrpcCall<>(
-                context, method, request, server.limits().messageBytes(), server.watch(), server.workers());
     }
 
     private static GrpcRequest request(Http2Headers head) {
@@ -145,12 +125,13 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
     private void take(Http2DataFrame data) {
         Deframer into = deframer;
         GrpcCall<?, ?> to = call;
-        if (into == null || to == null) {
+        if (into == null || to == null || to.isClosed()) {
             return;
         }
         to.bytesReceived(data.content().readableBytes());
         try {
             into.add(data.content());
+            to.inMessage(into.inMessage());
         } catch (StatusRuntimeException e) {
             deframer = null;
             to.refuse(e.getStatus());
@@ -162,7 +143,6 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
         if (!ended || to == null) {
             return;
         }
-        cancel(reading);
         Deframer from = deframer;
         if (from != null && from.inMessage()) {
             to.refuse(Status.INTERNAL.withDescription("the request ends within a message"));
@@ -223,8 +203,6 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
     }
 
     private void gone() {
-        cancel(reading);
-        cancel(stalled);
         GrpcCall<?, ?> to = call;
         if (to != null) {
             to.gone();
@@ -235,13 +213,7 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
     public void channelWritabilityChanged(ChannelHandlerContext context) {
         GrpcCall<?, ?> to = call;
         if (to != null) {
-            cancel(stalled);
-            if (context.channel().isWritable()) {
-                to.writable();
-            } else {
-                long nanos = server.limits().stallTimeout().toNanos();
-                stalled = context.executor().schedule(to::cutOff, nanos, TimeUnit.NANOSECONDS);
-            }
+            to.writabilityChanged();
         }
         context.fireChannelWritabilityChanged();
     }
@@ -251,12 +223,6 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
         // A stream error of the client's, or a connection that broke: nothing of the server's is at fault.
         LOG.debug("a gRPC stream failed", cause);
         context.close();
-    }
-
-    private static void cancel(@Nullable Future<?> timer) {
-        if (timer != null) {
-            timer.cancel(false);
-        }
     }
 
     private static String shorten(CharSequence text) {

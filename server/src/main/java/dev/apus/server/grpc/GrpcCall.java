@@ -12,6 +12,7 @@ import io.grpc.ServerMethodDefinition;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.DefaultHttp2DataFrame;
@@ -40,13 +41,16 @@ import org.slf4j.LoggerFactory;
 final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     private static final Logger LOG = LoggerFactory.getLogger(GrpcCall.class);
 
+    /** Bytes that are written at a time: that a client takes them is seen when it has taken a part. */
+    private static final int PART = 16 << 10;
+
     private static final Metadata.Key<String> REQUEST_ID =
             Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
 
     private final ChannelHandlerContext context;
     private final ServerMethodDefinition<Q, A> definition;
     private final GrpcRequest request;
-    private final int mostBytes;
+    private final GrpcServer.Limits limits;
     private final Executor serial;
     private final Attributes attributes;
 
@@ -67,9 +71,11 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     private boolean closed;
     private boolean mayCompress;
     private @Nullable Future<?> deadline;
+    private final ReadTimer reading;
+    private final StallTimer stall;
     private final List<Runnable> onLeft = new ArrayList<>();
     private boolean left;
-    private @Nullable Admission admission;
+    private @Nullable CallAdmission admission;
     private volatile boolean cancelled;
     /** Callbacks only. */
     private @Nullable Listener<Q> listener;
@@ -78,19 +84,21 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             ChannelHandlerContext context,
             ServerMethodDefinition<Q, A> definition,
             GrpcRequest request,
-            int mostBytes,
+            GrpcServer.Limits limits,
             CallWatch watch,
             Executor workers) {
         this.context = context;
         this.definition = definition;
         this.request = request;
-        this.mostBytes = mostBytes;
+        this.limits = limits;
         this.watch = watch;
         name = CallWatch.name(definition.getMethodDescriptor());
         String given = request.metadata().get(REQUEST_ID);
         requestId = given != null && FrontEnd.isRequestId(given) ? given : FrontEnd.newRequestId();
         serial = new SerialExecutor(workers);
         mayCompress = request.compressed();
+        reading = new ReadTimer(context.executor(), limits.readTimeout(), this::late);
+        stall = new StallTimer(context.executor(), limits.stallTimeout(), this::cutOff);
         Attributes.Builder known = Attributes.newBuilder().set(GrpcTransport.KEY, this);
         if (context.channel().remoteAddress() != null) {
             known.set(Grpc.TRANSPORT_ATTR_REMOTE_ADDR, context.channel().remoteAddress());
@@ -100,11 +108,14 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     /** Begins the service's work; on the event loop. */
-    void start(Admission admitted) {
+    void start(CallAdmission admitted) {
         admission = admitted;
         Long timeout = request.timeoutNanos();
         if (timeout != null) {
             deadline = loop().schedule(this::expire, timeout, TimeUnit.NANOSECONDS);
+        }
+        if (takesOneMessage()) {
+            reading.start();
         }
         callback(() -> listener = definition.getServerCallHandler().startCall(this, request.metadata()));
         if (isWritable()) {
@@ -116,6 +127,9 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     void received(Deframer.Frame frame) {
         messagesReceived++;
         if (!closed) {
+            if (!takesOneMessage()) {
+                reading.stop();
+            }
             received.add(frame);
             deliver();
         }
@@ -131,24 +145,49 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
         return requestId;
     }
 
+    private boolean takesOneMessage() {
+        return getMethodDescriptor().getType().clientSendsOneMessage();
+    }
+
+    /** What has come ends within a message, or does not; on the event loop. */
+    void inMessage(boolean now) {
+        if (closed || takesOneMessage()) {
+            return;
+        }
+        if (!now) {
+            reading.stop();
+        } else if (context.channel().config().isAutoRead()) {
+            reading.start();
+        } else {
+            reading.startHeldBack();
+        }
+    }
+
     /** The client sends no more; on the event loop. */
     void inputEnded() {
         inputEnded = true;
+        reading.stop();
         deliver();
     }
 
-    /** Whether the client has sent all that it will. */
-    boolean isInputEnded() {
-        return inputEnded;
+    /** Whether nothing is taken any more; on the event loop. */
+    boolean isClosed() {
+        return closed;
     }
 
-    /** The stream can take more; on the event loop. */
-    void writable() {
-        if (closed) {
+    /** The stream can take more, or no more for now; on the event loop. */
+    void writabilityChanged() {
+        if (!isWritable()) {
+            stall.start();
             return;
         }
-        admission().writable();
-        tell(Listener::onReady);
+        stall.stop();
+        if (!closed) {
+            admission().writable();
+            tell(Listener::onReady);
+        } else if (!left) {
+            stall.start();
+        }
     }
 
     /** The client has gone or reset the stream; on the event loop. */
@@ -160,8 +199,13 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
         left();
     }
 
+    private void late() {
+        refuse(Status.CANCELLED.withDescription("the request was not sent in time"));
+    }
+
     private void left() {
         left = true;
+        stall.stop();
         onLeft.forEach(Runnable::run);
         onLeft.clear();
     }
@@ -183,14 +227,25 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
         while (!closed && wanted > 0 && !received.isEmpty()) {
             wanted--;
             Deframer.Frame frame = received.remove();
-            tell(to -> to.onMessage(Codec.parse(getMethodDescriptor(), frame, mostBytes, admission())));
+            tell(to -> read(to, frame));
         }
         if (!closed && inputEnded && received.isEmpty() && !inputEndTold) {
             inputEndTold = true;
             tell(Listener::onHalfClose);
         }
         // What nobody asks for waits at the client: the stream's window fills.
-        context.channel().config().setAutoRead(closed || wanted > 0 || received.isEmpty());
+        boolean reads = closed || wanted > 0 || received.isEmpty();
+        context.channel().config().setAutoRead(reads);
+        reading.reads(reads);
+    }
+
+    private void read(Listener<Q> to, Deframer.Frame frame) {
+        if (cancelled) {
+            return;
+        }
+        CallAdmission admitted = admission();
+        admitted.reading(frame.taken());
+        to.onMessage(Codec.parse(getMethodDescriptor(), frame, limits.messageBytes(admitted), admitted));
     }
 
     private interface Callback<Q> {
@@ -212,9 +267,12 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
                 action.run();
             } catch (StatusRuntimeException e) {
                 failed(e.getStatus(), e.getTrailers());
-            } catch (RuntimeException | StackOverflowError e) {
+            } catch (Throwable e) {
                 LOG.error("call to {} failed", getMethodDescriptor().getFullMethodName(), e);
                 failed(Status.INTERNAL.withDescription("the server failed on this call, see its log"), null);
+                if (e instanceof VirtualMachineError fatal && !(e instanceof StackOverflowError)) {
+                    throw fatal;
+                }
             }
         });
     }
@@ -267,7 +325,21 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             }
             messagesSent++;
             bytesSent += frame.readableBytes();
-            context.writeAndFlush(new DefaultHttp2DataFrame(frame));
+            while (frame.readableBytes() > PART) {
+                send(frame.readRetainedSlice(PART));
+            }
+            send(frame);
+            context.flush();
+        });
+    }
+
+    private void send(ByteBuf part) {
+        int bytes = part.readableBytes();
+        CallAdmission admitted = admission();
+        admitted.sending(bytes);
+        context.write(new DefaultHttp2DataFrame(part)).addListener(done -> {
+            admitted.sent(bytes);
+            stall.progress();
         });
     }
 
@@ -294,10 +366,13 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
         }
         closed = true;
         received.clear();
-        Admission ending = admission;
+        CallAdmission ending = admission;
         if (ending != null) {
             ending.ended();
+            // What callbacks before this one have taken is in use until they return.
+            callback(ending::close);
         }
+        reading.stop();
         Future<?> timer = deadline;
         if (timer != null) {
             timer.cancel(false);
@@ -329,6 +404,9 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
             context.write(new DefaultHttp2ResetFrame(Http2Error.NO_ERROR));
         }
         context.flush();
+        if (!left) {
+            stall.start();
+        }
         return written;
     }
 
@@ -376,6 +454,13 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     @Override
+    public Channel connection() {
+        // A stream is a channel of its connection's.
+        Channel parent = context.channel().parent();
+        return parent == null ? context.channel() : parent;
+    }
+
+    @Override
     public @Nullable SocketAddress remote() {
         return context.channel().remoteAddress();
     }
@@ -396,8 +481,8 @@ final class GrpcCall<Q, A> extends ServerCall<Q, A> implements GrpcTransport {
     }
 
     @Override
-    public Admission admission() {
-        Admission admitted = admission;
+    public CallAdmission admission() {
+        CallAdmission admitted = admission;
         if (admitted == null) {
             throw new IllegalStateException("the call was not let in yet");
         }

@@ -14,9 +14,14 @@ import org.jspecify.annotations.Nullable;
 
 /** What all gRPC streams of a server share: its methods and what it grants a client. It owns no thread and no socket. Thread-safe. */
 final class GrpcServer {
+    /** The name of all methods that do not exist. */
+    static final String UNKNOWN = "none";
+    /** Most bytes of a request that is a name or less. */
+    private static final int BRIEF_BYTES = 8 << 10;
+
     private final Map<String, ServerMethodDefinition<?, ?>> methods = new HashMap<>();
     private final Limits limits;
-    private final Admission.Gate gate;
+    private final CallAdmission.Gate gate;
     private final CallWatch watch;
     private final Executor workers;
 
@@ -24,10 +29,15 @@ final class GrpcServer {
      * What a client may do.
      *
      * @param messageBytes most bytes of a message, compressed or not
-     * @param readTimeout how long it may take to send the one message of a call that has one
+     * @param readTimeout how long it may take to send a message that it has begun, or the one message of a call that has one
      * @param stallTimeout how long it may leave unread what is written for it
      */
-    record Limits(int messageBytes, Duration readTimeout, Duration stallTimeout) {}
+    record Limits(int messageBytes, Duration readTimeout, Duration stallTimeout) {
+        /** Most bytes of a message of a call. */
+        int messageBytes(CallAdmission call) {
+            return call.brief() ? Math.min(messageBytes, BRIEF_BYTES) : messageBytes;
+        }
+    }
 
     /**
      * @param services with the interceptors that are their own
@@ -40,7 +50,7 @@ final class GrpcServer {
             List<ServerServiceDefinition> services,
             List<ServerInterceptor> interceptors,
             Limits limits,
-            Admission.Gate gate,
+            CallAdmission.Gate gate,
             CallWatch watch,
             Executor workers) {
         for (ServerServiceDefinition service : services) {
@@ -69,7 +79,7 @@ final class GrpcServer {
         return limits;
     }
 
-    Admission.Gate gate() {
+    CallAdmission.Gate gate() {
         return gate;
     }
 

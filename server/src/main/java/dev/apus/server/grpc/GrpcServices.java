@@ -6,6 +6,7 @@ import dev.apus.server.http.CallSession;
 import dev.apus.server.http.FrontEnd;
 import dev.apus.server.http.FrontEnd.Purpose;
 import dev.apus.server.http.GrpcMethod;
+import dev.apus.server.http.HttpOptions;
 import io.grpc.Context;
 import io.grpc.Contexts;
 import io.grpc.Metadata;
@@ -20,6 +21,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 
 /** The gRPC services of a server: this project's, vLLM's, KServe's, health checks and reflection. Thread-safe. */
 public final class GrpcServices {
@@ -27,7 +29,7 @@ public final class GrpcServices {
     private static final int MOST_MESSAGE = 16 << 20;
 
     private static final Context.Key<GrpcTransport> TRANSPORT = Context.key("dev.apus.server.grpc.transport");
-    /** Methods that make the engine work; of the others of these services any key may ask, but those of {@link #TEXT}. */
+    /** Methods that make the engine work; any key may ask for those that are in none of these lists. */
     private static final List<String> GENERATION = List.of(
             "apus.v1.Inference/Chat",
             "apus.v1.Inference/ChatStream",
@@ -41,6 +43,11 @@ public final class GrpcServices {
 
     private static final List<String> TEXT =
             List.of("apus.v1.Inference/Tokenize", "apus.v1.Inference/Detokenize", "vllm.grpc.engine.VllmEngine/Abort");
+    /** They tell what all tenants do together. */
+    private static final List<String> MONITORING = List.of(
+            "apus.v1.Inference/GetLoads",
+            "vllm.grpc.engine.VllmEngine/GetLoads",
+            "vllm.grpc.engine.VllmEngine/GetServerInfo");
     /** They tell nothing but that the server is there. */
     private static final List<String> PROBES = List.of(
             "grpc.health.v1.Health/Check",
@@ -58,7 +65,7 @@ public final class GrpcServices {
      * @param stallTimeout how long a client may leave unread what is written for it
      * @param workers run what may block
      */
-    public GrpcServices(
+    private GrpcServices(
             FrontEnd front, int maxBodyBytes, Duration readTimeout, Duration stallTimeout, Executor workers) {
         this.front = front;
         List<ServerServiceDefinition> services = new ArrayList<>();
@@ -87,8 +94,14 @@ public final class GrpcServices {
                 workers);
     }
 
+    /** The services over a server's front end and within its limits, as the server takes them. */
+    public static Supplier<ChannelHandler> streams(FrontEnd front, HttpOptions options, Executor workers) {
+        return new GrpcServices(front, options.maxBodyBytes(), options.readTimeout(), options.stallTimeout(), workers)
+                ::newStream;
+    }
+
     /** The handler of one HTTP/2 stream whose content type is gRPC's; gets the stream's frames from its head on. */
-    public ChannelHandler newStream() {
+    private ChannelHandler newStream() {
         return server.newStream();
     }
 
@@ -96,10 +109,12 @@ public final class GrpcServices {
         return services.stream().map(s -> s.getServiceDescriptor().getName()).toList();
     }
 
-    private Admission admit(GrpcTransport transport, Http2Headers head, String method) {
+    private CallAdmission admit(GrpcTransport transport, Http2Headers head, String method) {
         try {
+            Purpose purpose = purpose(method);
+            boolean brief = purpose != Purpose.GENERATION && purpose != Purpose.TEXT;
             return new SessionAdmission(
-                    front.begin(transport, head, "/" + method, purpose(method), transport.timeoutNanos()));
+                    front.begin(transport, head, "/" + method, purpose, transport.timeoutNanos()), brief);
         } catch (ApiException e) {
             throw GrpcErrors.of(e);
         }
@@ -111,6 +126,9 @@ public final class GrpcServices {
         }
         if (TEXT.contains(method)) {
             return Purpose.TEXT;
+        }
+        if (MONITORING.contains(method)) {
+            return Purpose.MONITORING;
         }
         return PROBES.contains(method) ? Purpose.PROBE : Purpose.INFORMATION;
     }
@@ -148,15 +166,30 @@ public final class GrpcServices {
         }
     }
 
-    private record SessionAdmission(CallSession session) implements Admission {
+    private record SessionAdmission(CallSession session, boolean brief) implements CallAdmission {
         @Override
         public boolean tryTake(long bytes) {
             return session.tryTake(bytes);
         }
 
         @Override
+        public void reading(long bytes) {
+            session.reading(bytes);
+        }
+
+        @Override
         public void giveBack() {
             session.giveBack();
+        }
+
+        @Override
+        public void sending(long bytes) {
+            session.takeForAnswer(bytes);
+        }
+
+        @Override
+        public void sent(long bytes) {
+            session.giveBackAnswer(bytes);
         }
 
         @Override
@@ -167,6 +200,11 @@ public final class GrpcServices {
         @Override
         public void ended() {
             session.gone();
+        }
+
+        @Override
+        public void close() {
+            session.close();
         }
     }
 }

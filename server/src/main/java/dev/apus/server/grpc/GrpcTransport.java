@@ -2,6 +2,7 @@ package dev.apus.server.grpc;
 
 import dev.apus.server.http.Caller;
 import io.grpc.Attributes;
+import io.netty.channel.Channel;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,8 +17,11 @@ interface GrpcTransport extends Caller {
     @Nullable
     Long timeoutNanos();
 
+    /** The connection that the call shares with others. */
+    Channel connection();
+
     /** What let the call in. */
-    Admission admission();
+    CallAdmission admission();
 
     /** What to do, besides what was given before, when the end of the answer has left, or never will; runs on the event loop. */
     void onLeft(Runnable action);

@@ -41,6 +41,7 @@ final class KserveStream implements StreamObserver<ModelInferRequest> {
             KserveShape shape = new KserveShape(request, front.model().name());
             session.completion(KserveTensors.parameters(request, true), new One(shape, request.getId()));
         } catch (ApiException e) {
+            transport.admission().giveBack();
             transport.loop().execute(() -> {
                 fail(request.getId(), e);
                 next();

@@ -17,6 +17,7 @@ import io.grpc.reflection.v1.ServerReflectionGrpc;
 import io.grpc.reflection.v1.ServerReflectionRequest;
 import io.grpc.reflection.v1.ServerReflectionResponse;
 import io.grpc.reflection.v1.ServiceResponse;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
 import java.util.ArrayList;
@@ -25,6 +26,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +40,8 @@ final class ReflectionService extends ServerReflectionGrpc.ServerReflectionImplB
     private final Map<String, FileDescriptor> files = new LinkedHashMap<>();
     private final Map<String, FileDescriptor> symbols = new HashMap<>();
     private final TreeSet<String> services = new TreeSet<>();
+    /** What is told of a file, by its name. */
+    private final Map<String, FileDescriptorResponse> answers = new ConcurrentHashMap<>();
 
     /** @param served what is told of, besides itself */
     ReflectionService(List<ServerServiceDefinition> served) {
@@ -98,10 +103,21 @@ final class ReflectionService extends ServerReflectionGrpc.ServerReflectionImplB
     @Override
     public StreamObserver<ServerReflectionRequest> serverReflectionInfo(
             StreamObserver<ServerReflectionResponse> answer) {
+        ServerCallStreamObserver<ServerReflectionResponse> call =
+                (ServerCallStreamObserver<ServerReflectionResponse>) answer;
+        CallAdmission admission = GrpcServices.transport().admission();
+        // A request is read when the answers before it have gone: else they would pile up for a client that only asks.
+        AtomicBoolean asked = new AtomicBoolean();
+        call.disableAutoRequest();
+        call.setOnCancelHandler(() -> {});
+        call.setOnReadyHandler(() -> ask(call, asked));
         return new StreamObserver<>() {
             @Override
             public void onNext(ServerReflectionRequest request) {
                 answer.onNext(respond(request));
+                admission.giveBack();
+                asked.set(false);
+                ask(call, asked);
             }
 
             @Override
@@ -114,6 +130,12 @@ final class ReflectionService extends ServerReflectionGrpc.ServerReflectionImplB
                 answer.onCompleted();
             }
         };
+    }
+
+    private static void ask(ServerCallStreamObserver<?> call, AtomicBoolean asked) {
+        if (call.isReady() && asked.compareAndSet(false, true)) {
+            call.request(1);
+        }
     }
 
     private ServerReflectionResponse respond(ServerReflectionRequest request) {
@@ -152,12 +174,16 @@ final class ReflectionService extends ServerReflectionGrpc.ServerReflectionImplB
         }
     }
 
-    /** A file and all that it imports. */
-    private static void file(ServerReflectionResponse.Builder response, @Nullable FileDescriptor file, String what) {
+    private void file(ServerReflectionResponse.Builder response, @Nullable FileDescriptor file, String what) {
         if (file == null) {
             response.setErrorResponse(error(Status.Code.NOT_FOUND, "there is no " + what));
-            return;
+        } else {
+            response.setFileDescriptorResponse(answers.computeIfAbsent(file.getName(), name -> withImports(file)));
         }
+    }
+
+    /** A file and all that it imports. */
+    private static FileDescriptorResponse withImports(FileDescriptor file) {
         Map<String, FileDescriptor> all = new LinkedHashMap<>();
         List<FileDescriptor> open = new ArrayList<>(List.of(file));
         while (!open.isEmpty()) {
@@ -168,7 +194,7 @@ final class ReflectionService extends ServerReflectionGrpc.ServerReflectionImplB
         }
         FileDescriptorResponse.Builder found = FileDescriptorResponse.newBuilder();
         all.values().forEach(each -> found.addFileDescriptorProto(each.toProto().toByteString()));
-        response.setFileDescriptorResponse(found);
+        return found.build();
     }
 
     private static ErrorResponse error(Status.Code code, String message) {

@@ -40,10 +40,11 @@ final class SerialExecutor implements Executor {
                 task.run();
             }
         } finally {
+            // After a task that threw, too: the others are not its fault.
             running.set(false);
-        }
-        if (!tasks.isEmpty()) {
-            schedule();
+            if (!tasks.isEmpty()) {
+                schedule();
+            }
         }
     }
 }

@@ -74,11 +74,11 @@ final class VllmService extends VllmEngineGrpc.VllmEngineImplBase {
         boolean started = false;
         try {
             CallOutput output = new Answer<>(new VllmShape(request.getStream()), answer);
-            abortable.set(session.completion(parameters, new Named(output, name)));
+            abortable.set(session.completion(parameters, new Named(output, name, abortable)));
             started = true;
         } finally {
             if (!started) {
-                running.remove(name);
+                running.remove(name, abortable);
             }
         }
     }
@@ -109,16 +109,18 @@ final class VllmService extends VllmEngineGrpc.VllmEngineImplBase {
     private final class Named implements CallOutput {
         private final CallOutput output;
         private final Name name;
+        private final Abortable abortable;
 
-        Named(CallOutput output, Name name) {
+        Named(CallOutput output, Name name, Abortable abortable) {
             this.output = output;
             this.name = name;
+            this.abortable = abortable;
         }
 
         @Override
         public void begin(String answerId) {
             output.begin(answerId);
-            GrpcServices.transport().onLeft(() -> running.remove(name));
+            GrpcServices.transport().onLeft(() -> running.remove(name, abortable));
         }
 
         @Override
@@ -138,7 +140,8 @@ final class VllmService extends VllmEngineGrpc.VllmEngineImplBase {
 
         @Override
         public void done(@Nullable ApiException error, Runnable left) {
-            running.remove(name);
+            // The name may be another request's by now.
+            running.remove(name, abortable);
             output.done(error, left);
         }
     }
@@ -162,10 +165,16 @@ final class VllmService extends VllmEngineGrpc.VllmEngineImplBase {
         boolean ready = front.isReady();
         answer.onNext(HealthCheckResponse.newBuilder()
                 .setHealthy(ready)
-                .setMessage(
-                        ready ? "Health" : front.isDraining() ? "the server is shutting down" : "the engine has ended")
+                .setMessage(ready ? "Health" : whyNotReady())
                 .build());
         answer.onCompleted();
+    }
+
+    private String whyNotReady() {
+        if (front.isDraining()) {
+            return "the server is shutting down";
+        }
+        return front.isPaused() ? "the server is paused by its administrator" : "the engine has ended";
     }
 
     @Override
@@ -175,7 +184,7 @@ final class VllmService extends VllmEngineGrpc.VllmEngineImplBase {
                 .setModelPath(model.name())
                 .setServedModelName(model.name())
                 .setTokenizerPath(model.name())
-                .setIsGeneration(true)
+                .setIsGeneration(model.generates())
                 .setMaxContextLength(model.maxModelLength())
                 .setMaxReqInputLen(model.maxModelLength() - 1)
                 .setVocabSize(model.vocabSize())
@@ -192,7 +201,7 @@ final class VllmService extends VllmEngineGrpc.VllmEngineImplBase {
         EngineStats stats = front.model().engine().stats();
         answer.onNext(GetServerInfoResponse.newBuilder()
                 .setActiveRequests(stats.running() + stats.waiting())
-                .setIsPaused(front.isDraining())
+                .setIsPaused(front.isPaused() || front.isDraining())
                 .setLastReceiveTimestamp(lastRequestSeconds)
                 .setUptimeSeconds((System.nanoTime() - startNanos) / 1e9)
                 .setServerType("vllm-grpc")

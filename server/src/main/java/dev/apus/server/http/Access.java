@@ -8,6 +8,7 @@ import dev.apus.server.auth.Principal;
 import dev.apus.server.auth.QuotaException;
 import dev.apus.server.auth.Quotas;
 import dev.apus.server.auth.Role;
+import dev.apus.server.batch.Batch.Owner;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.time.Clock;
@@ -111,6 +112,28 @@ final class Access {
                     key.disabled() ? "the API key has been revoked" : "the API key has expired on " + key.expires());
         }
         return key.principal();
+    }
+
+    /**
+     * On whose behalf a batch runs now: its key if that is still valid, else another of its tenant with the models of the batch's.
+     *
+     * @return null if the tenant has no valid key any more
+     */
+    @Nullable
+    Principal actingFor(Owner owner) {
+        KeyRing ring = keys.get();
+        if (!ring.guards()) {
+            return anyone.tenant().equals(owner.tenant()) ? anyone : null;
+        }
+        Principal found = ring.actingFor(owner.tenant(), owner.key(), Role.INFERENCE, clock.instant());
+        return found == null || found.key().equals(owner.key())
+                ? found
+                : new Principal(owner.key(), owner.tenant(), found.roles(), owner.models(), found.terms());
+    }
+
+    /** Counts the tokens of work that no client waits for. @throws QuotaException if the tenant has none left for now */
+    Admission admitInBackground(Principal principal) {
+        return quotas.enterInBackground(principal);
     }
 
     /** @throws ApiException 403 if the roles or models of the principal do not suffice */

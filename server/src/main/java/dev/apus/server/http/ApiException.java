@@ -45,6 +45,12 @@ public final class ApiException extends RuntimeException {
         return new ApiException(503, message, null, "service_unavailable", 5);
     }
 
+    /** The body is larger than so many bytes. */
+    static ApiException tooLarge(long most) {
+        return new ApiException(
+                413, "the request body is larger than the limit of " + most + " bytes", null, "request_too_large", 0);
+    }
+
     static ApiException tooManyConnections() {
         return unavailable("the server has as many connections as it may");
     }

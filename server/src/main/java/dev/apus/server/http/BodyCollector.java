@@ -14,14 +14,9 @@ final class BodyCollector {
     }
 
     /** @throws ApiException if a body of so many bytes is too large */
-    void checkLength(long bytes) {
+    private void checkLength(long bytes) {
         if (bytes > mostBytes) {
-            throw new ApiException(
-                    413,
-                    "the request body is larger than the limit of " + mostBytes + " bytes",
-                    null,
-                    "request_too_large",
-                    0);
+            throw ApiException.tooLarge(mostBytes);
         }
     }
 

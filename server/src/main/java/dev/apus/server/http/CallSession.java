@@ -8,6 +8,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -21,15 +22,22 @@ public final class CallSession {
     /** An id in a list of parameters, and in what it becomes. */
     private static final int PER_ID = 64;
 
+    /** Requests of a stream of which more is kept than metrics. */
+    private static final int MOST_RECORDS = 256;
+
     private final FrontEnd front;
     private final Caller caller;
     private final HttpRequest request;
     private final Route route;
     private final MemoryBudget.Share memory;
     private final Exchange head;
+    /** What of the memory is for messages that the service reads. */
+    private final AtomicLong reading = new AtomicLong();
+
     private final Set<Exchange> running = ConcurrentHashMap.newKeySet();
     private final RequestWatch watch;
     private final Queue<RequestRecord> records = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger recorded = new AtomicInteger();
     /** The call, and what the engine does for it. */
     private final AtomicInteger open = new AtomicInteger(1);
 
@@ -65,23 +73,40 @@ public final class CallSession {
         return head.principal().tenant();
     }
 
-    /** Takes memory for a message of so many bytes; false if the requests at hand have taken all. Any thread. */
+    /** Takes memory for so many bytes of a message; false if the requests at hand have taken all, or the call is closed. Any thread. */
     public boolean tryTake(long bytes) {
         return memory.tryTake(bytes * PER_BYTE);
     }
 
+    /** The service reads a message of so many bytes, for which memory was taken; {@link #giveBack} frees it. Any thread. */
+    public void reading(long bytes) {
+        reading.addAndGet(bytes * PER_BYTE);
+    }
+
     /**
-     * Takes memory for a list of token ids. Any thread.
+     * Takes memory for a list of token ids, as a part of the message that is being read. Any thread.
      *
      * @throws ApiException if there is not enough
      */
     public void takeIds(int count) {
-        memory.take((long) count * PER_ID);
+        long bytes = (long) count * PER_ID;
+        memory.take(bytes);
+        reading.addAndGet(bytes);
     }
 
-    /** What it takes of the memory is free again. Any thread. */
+    /** The messages that were being read are not needed any more; those that come are not touched. Any thread. */
     public void giveBack() {
-        memory.close();
+        memory.release(reading.getAndSet(0));
+    }
+
+    /** Takes bytes of an answer, from when they are written until they have left; they are felt by the requests to come. Any thread. */
+    public void takeForAnswer(long bytes) {
+        front.dispatcher().memory().takeForAnswer(bytes);
+    }
+
+    /** The bytes of the answer have left or never will. Any thread. */
+    public void giveBackAnswer(long bytes) {
+        front.dispatcher().memory().giveBackAnswer(bytes);
     }
 
     /**
@@ -142,6 +167,10 @@ public final class CallSession {
     /** A part of the call is over. */
     void settled(Exchange exchange) {
         records.add(exchange.record());
+        if (recorded.incrementAndGet() > MOST_RECORDS) {
+            // A stream of requests may have no end.
+            records.poll();
+        }
         end();
     }
 
@@ -163,7 +192,7 @@ public final class CallSession {
         return head;
     }
 
-    /** What is known of the call's parts that are over. */
+    /** What is known of the call's last parts that are over. */
     Collection<RequestRecord> records() {
         return records;
     }
@@ -225,6 +254,10 @@ public final class CallSession {
         for (Exchange exchange : running) {
             forget(exchange);
         }
+    }
+
+    /** The service does nothing more for the call: its memory is free. Any thread. */
+    public void close() {
         memory.close();
     }
 }

@@ -34,8 +34,10 @@ import org.slf4j.LoggerFactory;
 final class ConnectionHandler extends ChannelInboundHandlerAdapter implements ConnectionTimers.Expiry {
     private static final Logger LOG = LoggerFactory.getLogger(ConnectionHandler.class);
     private static final byte[] CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
-    /** Parts of pipelined requests that wait before reading stops. */
+    /** Parts of pipelined requests that wait before reading stops, and their bytes; what was read with the last one may come on top. */
     private static final int MOST_WAITING = 32;
+
+    private static final int MOST_WAITING_BYTES = 64 << 10;
 
     /** What is done with what comes in. */
     private enum State {
@@ -55,12 +57,14 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     private final boolean watchOnly;
     private final BodyCollector body;
     private final ConnectionTimers timers;
+    private final Uploads uploads;
     private final ArrayDeque<Object> waiting = new ArrayDeque<>();
     private State state = State.IDLE;
     /** In RECEIVING and ANSWERING, and while a request is refused. */
     private @Nullable Exchange current;
 
     private @Nullable Route route;
+    private int waitingBytes;
     private boolean handlingWaiting;
     private boolean inputEnded;
     private boolean outputEnded;
@@ -71,6 +75,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         this.watchOnly = watchOnly;
         body = new BodyCollector(dispatcher.options().maxBodyBytes());
         timers = ConnectionTimers.of(dispatcher.options(), watchOnly, this);
+        uploads = new Uploads(timers);
     }
 
     @Override
@@ -99,10 +104,36 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             handle(context, message);
         } else {
             waiting.add(message);
-            if (waiting.size() > MOST_WAITING) {
-                context.channel().config().setAutoRead(false);
+            waitingBytes += bytes(message);
+            if (isTooMuchWaiting()) {
+                tooMuchWaits(context);
             }
         }
+    }
+
+    /** The connection is not read any more; then nobody would see its client go, for whom something may be generated. */
+    private void tooMuchWaits(ChannelHandlerContext context) {
+        Exchange exchange = current;
+        if (state == State.ANSWERING && exchange != null && route != null && route.generates()) {
+            exchange.closeAfter();
+            exchange.refuse(new ApiException(
+                    400,
+                    "more than " + MOST_WAITING_BYTES + " bytes or " + MOST_WAITING
+                            + " parts were pipelined behind a request that generates; wait for its answer, or use another connection",
+                    null,
+                    "pipelined_too_much",
+                    0));
+        } else {
+            context.channel().config().setAutoRead(false);
+        }
+    }
+
+    private static int bytes(Object message) {
+        return message instanceof HttpContent content ? content.content().readableBytes() : 0;
+    }
+
+    private boolean isTooMuchWaiting() {
+        return waiting.size() > MOST_WAITING || waitingBytes > MOST_WAITING_BYTES;
     }
 
     /** A part of the request at hand, or a new request of a client that reads its answers. */
@@ -139,7 +170,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         boolean understood = false;
         try {
             dispatcher.checkHead(request);
-            body.checkLength(HttpUtil.getContentLength(request, 0L));
+            dispatcher.checkLength(exchange, HttpUtil.getContentLength(request, 0L));
             understood = true;
             if (dispatcher.isDraining() || watchOnly) {
                 exchange.closeAfter();
@@ -154,6 +185,9 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             route = found;
             if (Dispatcher.expectsContinue(request)) {
                 context.writeAndFlush(Unpooled.wrappedBuffer(CONTINUE), context.voidPromise());
+            }
+            if (found.takesStream()) {
+                dispatcher.dispatchStream(found, exchange, () -> uploads.goOn(context, exchange));
             }
         } catch (ApiException e) {
             answerEarly(exchange, request, e, understood);
@@ -190,11 +224,20 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             return;
         }
         try {
-            body.append(context.alloc(), exchange.memory(), content.content());
+            BodyStream stream = exchange.bodyStream();
+            if (stream != null) {
+                uploads.take(context, stream, content.content());
+            } else {
+                body.append(context.alloc(), exchange.memory(), content.content());
+            }
             if (last) {
                 timers.requestEnds();
                 timers.busy();
                 state = State.ANSWERING;
+            }
+            if (last && stream != null) {
+                stream.finish();
+            } else if (last) {
                 checkInput(target);
                 exchange.body(body.take());
                 dispatcher.dispatch(target, exchange);
@@ -270,12 +313,17 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         handlingWaiting = true;
         try {
             while (!waiting.isEmpty() && mayHandle(context)) {
-                handle(context, waiting.remove());
+                Object message = waiting.remove();
+                waitingBytes -= bytes(message);
+                handle(context, message);
             }
         } finally {
             handlingWaiting = false;
         }
-        if (waiting.size() <= MOST_WAITING && !context.channel().config().isAutoRead()) {
+        if (state == State.RECEIVING && waiting.isEmpty()) {
+            timers.requestBegins(context);
+        }
+        if (!isTooMuchWaiting() && !context.channel().config().isAutoRead()) {
             context.channel().config().setAutoRead(true);
         }
         if (inputEnded) {
@@ -357,6 +405,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         while (!waiting.isEmpty()) {
             ReferenceCountUtil.release(waiting.remove());
         }
+        waitingBytes = 0;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.apus.server.http;
 
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.util.concurrent.ScheduledFuture;
 import java.time.Duration;
@@ -33,6 +34,8 @@ final class ConnectionTimers {
     private @Nullable ScheduledFuture<?> read;
     private @Nullable ScheduledFuture<?> idle;
     private @Nullable ScheduledFuture<?> stall;
+    /** What waited for the client when it was last looked at. */
+    private long waitingBytes;
 
     ConnectionTimers(Duration readTimeout, Duration idleTimeout, Duration stallTimeout, Expiry expiry) {
         this.readTimeout = readTimeout;
@@ -79,11 +82,34 @@ final class ConnectionTimers {
         idle = schedule(context, idleTimeout, () -> expiry.idleExpired(context));
     }
 
-    /** The client takes nothing more for now. */
+    /** The client takes nothing more for now: it has the time of a stall for each part of what waits. */
     void stalls(ChannelHandlerContext context) {
         if (stall == null) {
-            stall = schedule(context, stallTimeout, () -> expiry.stallExpired(context));
+            waitingBytes = Long.MAX_VALUE;
+            // An answer is written in parts, of which this may be the first.
+            context.executor().execute(() -> waitingBytes = waitingBytes(context.channel()));
+            watch(context);
         }
+    }
+
+    private void watch(ChannelHandlerContext context) {
+        stall = schedule(context, stallTimeout, () -> {
+            stall = null;
+            long left = waitingBytes(context.channel());
+            if (left < waitingBytes) {
+                waitingBytes = left;
+                watch(context);
+            } else {
+                expiry.stallExpired(context);
+            }
+        });
+    }
+
+    /** Bytes written and not taken by the client. */
+    private static long waitingBytes(Channel channel) {
+        return channel.isWritable()
+                ? channel.config().getWriteBufferHighWaterMark() - channel.bytesBeforeUnwritable()
+                : channel.config().getWriteBufferLowWaterMark() + channel.bytesBeforeWritable();
     }
 
     /** The client has taken what there was. */

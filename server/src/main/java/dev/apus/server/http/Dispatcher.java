@@ -122,6 +122,47 @@ final class Dispatcher {
         }
     }
 
+    /** @throws ApiException if a body of so many bytes is more than the route takes */
+    void checkLength(Exchange exchange, long bytes) {
+        long most = takesStream(exchange) ? options.mostUploadBytes() : options.maxBodyBytes();
+        if (bytes > most) {
+            throw ApiException.tooLarge(most);
+        }
+    }
+
+    private boolean takesStream(Exchange exchange) {
+        for (Route route : routes) {
+            if (route.takesStream()
+                    && route.matches(exchange.path())
+                    && route.answers(exchange.method().name())) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Hands the request on before its body has come, which the exchange takes as a stream from now on. On the event loop.
+     *
+     * @param room called when the client may be read again
+     * @throws ApiException if the memory is spent
+     */
+    void dispatchStream(Route route, Exchange exchange, Runnable room) {
+        if (!exchange.memory().tryTake(2L * BodyStream.MOST_WAITING)) {
+            throw MemoryBudget.spent();
+        }
+        exchange.openBody(options.mostUploadBytes(), room);
+        dispatch(route, exchange);
+    }
+
+    /** The route that makes the engine work at a path. */
+    Route generation(String path) {
+        return routes.stream()
+                .filter(route -> route.generates() && route.path().equals(path))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("nothing generates at " + path));
+    }
+
     /** Whether the client waits for a word before it sends the body. */
     static boolean expectsContinue(HttpRequest request) {
         String expect = request.headers().get(HttpHeaderNames.EXPECT);
@@ -228,14 +269,19 @@ final class Dispatcher {
             return e;
         } catch (ChatTemplateException e) {
             return ApiException.badRequest("the chat template cannot render this request: " + e.getMessage());
-        } catch (RuntimeException | StackOverflowError e) {
+        } catch (Throwable e) {
             LOG.error("request {} to {} failed", exchange.requestId(), route.path(), e);
-            return new ApiException(
+            ApiException failure = new ApiException(
                     500,
                     "the server failed on this request, see its log for " + exchange.requestId(),
                     null,
                     "internal_error",
                     0);
+            if (e instanceof VirtualMachineError fatal && !(e instanceof StackOverflowError)) {
+                exchange.respond(failure);
+                throw fatal;
+            }
+            return failure;
         }
     }
 
@@ -261,12 +307,15 @@ final class Dispatcher {
         });
     }
 
-    /** A form or plain text could be sent by any web page without asking, so only JSON is taken. */
-    private static void checkContent(Route route, Exchange exchange) {
+    /** A form or plain text could be sent by any web page without asking, so only JSON is taken; files only of pages that may. */
+    private void checkContent(Route route, Exchange exchange) {
         if (!exchange.method().equals(HttpMethod.POST)) {
             return;
         }
         HttpHeaders headers = exchange.headers();
+        if (route.takesStream()) {
+            checkOrigin(headers);
+        }
         String type = headers.get(HttpHeaderNames.CONTENT_TYPE, "");
         boolean order = route.needs() == Route.Needs.ADMIN || !route.takesBody();
         if (type.isEmpty() && order && !headers.contains(HttpHeaderNames.ORIGIN)) {
@@ -275,10 +324,11 @@ final class Dispatcher {
             return;
         }
         String media = type.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);
-        if (!media.equals("application/json")) {
+        String wanted = route.takesStream() ? "multipart/form-data" : "application/json";
+        if (!media.equals(wanted)) {
             throw new ApiException(
                     415,
-                    "the content type is '" + shorten(type) + "', must be application/json",
+                    "the content type is '" + shorten(type) + "', must be " + wanted,
                     null,
                     "unsupported_media_type",
                     0);
@@ -290,6 +340,21 @@ final class Dispatcher {
                     "the content encoding is '" + shorten(encoding) + "', only plain bodies are taken",
                     null,
                     "unsupported_content_encoding",
+                    0);
+        }
+    }
+
+    private void checkOrigin(HttpHeaders headers) {
+        String origin = headers.get(HttpHeaderNames.ORIGIN);
+        String host = headers.get(HttpHeaderNames.HOST, "");
+        boolean own = origin != null && (origin.equals("http://" + host) || origin.equals("https://" + host));
+        Set<String> allowed = options.allowedOrigins();
+        if (origin != null && !own && !allowed.contains("*") && !allowed.contains(origin)) {
+            throw new ApiException(
+                    403,
+                    "pages of '" + shorten(origin) + "' may not send files here; allow them with --allowed-origins",
+                    null,
+                    "origin_not_allowed",
                     0);
         }
     }

@@ -26,6 +26,7 @@ final class EventPump {
     private final AtomicBoolean scheduled = new AtomicBoolean();
     private final List<GenerationCall> touched = new ArrayList<>();
     private final EventExecutor loop;
+    private volatile boolean closed;
 
     EventPump(EventExecutor loop) {
         this.loop = loop;
@@ -33,6 +34,9 @@ final class EventPump {
 
     /** Any thread: never blocks. */
     void post(Choice choice, EngineEvent event) {
+        if (closed) {
+            return;
+        }
         queue.offer(new Arrival(choice, event));
         schedule();
     }
@@ -43,7 +47,7 @@ final class EventPump {
                 loop.execute(this::drain);
             } catch (RejectedExecutionException e) {
                 // The server is closed and its connections with it: nobody is left to tell.
-                queue.clear();
+                closed = true;
             }
         }
     }

@@ -29,6 +29,7 @@ final class Exchange {
     static final int CLIENT_GONE = 499;
 
     private static final byte[] NOTHING = {};
+    private static final String EVENTS = "text/event-stream; charset=utf-8";
     /** Before somebody is known, and on routes that ask for nobody. */
     private static final Principal NOBODY = Principal.of(Principal.NO_KEY);
 
@@ -55,6 +56,9 @@ final class Exchange {
     private Principal principal = NOBODY;
     private Admission admission = Admission.UNLIMITED;
     private byte[] body = NOTHING;
+    private @Nullable BodyStream bodyStream;
+    private String streamType = EVENTS;
+    private boolean inBatch;
     private boolean headWritten;
     private volatile boolean ended;
     private int status;
@@ -143,6 +147,31 @@ final class Exchange {
         receivedBytes = Math.max(receivedBytes, bytes.length);
     }
 
+    /**
+     * The body comes as a stream, which the handler reads while it comes. On the event loop.
+     *
+     * @param most bytes of it
+     * @param room called when the client may be read again
+     */
+    void openBody(long most, Runnable room) {
+        bodyStream = new BodyStream(most, room);
+    }
+
+    /** The body, if it comes as a stream. */
+    @Nullable
+    BodyStream bodyStream() {
+        return bodyStream;
+    }
+
+    /** No client waits for it: it runs behind all others. */
+    void inBatch() {
+        inBatch = true;
+    }
+
+    boolean isInBatch() {
+        return inBatch;
+    }
+
     /** What the request takes of the memory until its handler is done. */
     MemoryBudget.Share memory() {
         return memory;
@@ -202,7 +231,8 @@ final class Exchange {
 
     /** Bytes of the request's body. */
     long receivedBytes() {
-        return receivedBytes;
+        BodyStream stream = bodyStream;
+        return stream == null ? receivedBytes : stream.received();
     }
 
     long sentBytes() {
@@ -283,14 +313,20 @@ final class Exchange {
     /**
      * The same request with an answer that goes elsewhere and does not end with this client. What waits for the end of this exchange waits
      * for that of the other from now on, and what aborts this one aborts the other.
+     *
+     * @throws ApiException if this client has gone already: its request is no longer counted, so nothing may go on in its name
      */
     Exchange detached(AnswerSink elsewhere) {
+        Runnable counted = onLeft.getAndSet(null);
+        if (counted == null && isOver()) {
+            throw ApiException.unavailable("the client has gone");
+        }
         Exchange other = new Exchange(elsewhere, request, budget, watch);
         other.background = true;
         other.route = route;
         other.principal = principal;
         other.admission = admission;
-        other.onLeft.set(onLeft.getAndSet(null));
+        other.onLeft.set(counted);
         onAbort = other::abort;
         return other;
     }
@@ -325,6 +361,7 @@ final class Exchange {
         }
         ended = true;
         status = disconnected ? CLIENT_GONE : answerStatus;
+        endBody();
         if (answerStatus != 204) {
             header("content-type", contentType);
             header("content-length", Integer.toString(content.length));
@@ -334,6 +371,36 @@ final class Exchange {
         run(onEnd);
         over();
         sink.answered(this);
+    }
+
+    /** Answers with the head of a body of so many bytes, which was not asked for. */
+    void respondHead(String contentType, long length) {
+        sink.loop().execute(() -> {
+            if (!ended && !headWritten) {
+                ended = true;
+                status = 200;
+                header("content-type", contentType);
+                header("content-length", Long.toString(length));
+                sentBytes += sink.whole(head(), NOTHING, leaving(0));
+                run(onEnd);
+                over();
+                sink.answered(this);
+            }
+        });
+    }
+
+    /** A client that still sends is not read to the end. */
+    private void endBody() {
+        BodyStream stream = bodyStream;
+        if (stream != null && !stream.isWhole()) {
+            sink.closeAfter();
+            stream.fail("the request was answered before its end");
+        }
+    }
+
+    /** What the stream that is sent consists of, unless it is events. */
+    void streamType(String contentType) {
+        streamType = contentType;
     }
 
     /** The buffer to which the events of a stream are appended before {@link #flush}. */
@@ -384,6 +451,10 @@ final class Exchange {
         }
         disconnected = true;
         status = CLIENT_GONE;
+        BodyStream stream = bodyStream;
+        if (stream != null) {
+            stream.fail("the client has gone before it had sent all");
+        }
         run(onEnd);
         run(onLeft.getAndSet(null));
         over();
@@ -421,7 +492,7 @@ final class Exchange {
         }
         headWritten = true;
         status = 200;
-        header("content-type", "text/event-stream; charset=utf-8");
+        header("content-type", streamType);
         header("cache-control", "no-cache");
         // Proxies of the nginx family would else buffer the stream.
         header("x-accel-buffering", "no");

@@ -22,6 +22,8 @@ public final class FrontEnd {
         PROBE(Route.Kind.PROBE, Route.Needs.NOTHING),
         /** Tells what is served; any key will do. */
         INFORMATION(Route.Kind.ORDINARY, Route.Needs.KEY),
+        /** Tells of all tenants. */
+        MONITORING(Route.Kind.ORDINARY, Route.Needs.MONITOR),
         /** Uses the model without the engine. */
         TEXT(Route.Kind.ORDINARY, Route.Needs.INFERENCE),
         /** Makes the engine work: refused while the server drains. */
@@ -36,6 +38,8 @@ public final class FrontEnd {
         }
     }
 
+    /** A call keeps its head as that of an HTTP request and as metadata. */
+    private static final int HEAD_COPIES = 2;
     /** Longer ones than the header takes are as good as none. */
     private static final long MOST_TIMEOUT_NANOS = Duration.ofDays(1).toNanos();
 
@@ -64,7 +68,7 @@ public final class FrontEnd {
     }
 
     /**
-     * Begins a call; its headers are those of HTTP.
+     * Begins a call; its headers are those of HTTP. They take memory until the session is closed.
      *
      * @param path of the method, which must be one of few: it is a label of metrics
      * @param timeoutNanos after how long the caller gives up, or null for never; the engine gives up then, too
@@ -80,10 +84,18 @@ public final class FrontEnd {
         Route route =
                 routes.computeIfAbsent(path, name -> new Route("POST", name, purpose.kind, purpose.needs, NO_HANDLER));
         MemoryBudget.Share memory = dispatcher.memory().share();
+        if (!memory.tryTake(HEAD_COPIES * Http2Head.bytes(head))) {
+            throw MemoryBudget.spent();
+        }
         CallSession session = new CallSession(this, caller, request, route, memory);
-        session.check();
-        if (purpose == Purpose.GENERATION && dispatcher.isDraining()) {
-            throw ApiException.unavailable("the server is shutting down and takes no more requests");
+        try {
+            session.check();
+            if (purpose == Purpose.GENERATION && dispatcher.isDraining()) {
+                throw ApiException.unavailable("the server is shutting down and takes no more requests");
+            }
+        } catch (ApiException e) {
+            session.close();
+            throw e;
         }
         return session;
     }
@@ -113,6 +125,11 @@ public final class FrontEnd {
     /** Whether requests for text are refused because the server stops. */
     public boolean isDraining() {
         return dispatcher.isDraining();
+    }
+
+    /** Whether requests for text are refused until an administrator resumes. */
+    public boolean isPaused() {
+        return dispatcher.isPaused();
     }
 
     /** Whether requests for text are answered. */

@@ -69,6 +69,8 @@ final class GenerationCall {
     /** Submits all choices, or none if the engine does not take all. */
     void start(EventPump pump) {
         if (exchange.isOver()) {
+            // Who keeps the answer must not wait for it.
+            failLater(ApiException.unavailable("the request ended before it began"));
             return;
         }
         exchange.onWritable(this::emit);
@@ -299,6 +301,8 @@ final class GenerationCall {
             workers.execute(() -> {
                 try {
                     exchange.respondJson(200, renderer.whole(new JsonOut(exchange.answerMemory()), choices));
+                } catch (RejectedExecutionException e) {
+                    LOG.debug("request {} was answered as the server closed", exchange.requestId());
                 } catch (RuntimeException e) {
                     ApiException error = notMade(e);
                     renderer.failed(error);

@@ -13,6 +13,9 @@ import java.util.concurrent.ExecutorService;
 
 /** Starts the engine on what a request asks for, whatever API it came by. Thread-safe. */
 final class Generator {
+    /** Behind all that clients wait for, of the same tenant. */
+    private static final int BACKGROUND = Integer.MAX_VALUE - 1;
+
     private final ServedModel model;
     private final HttpOptions options;
     private final ServerMetrics metrics;
@@ -65,7 +68,8 @@ final class Generator {
                             exchange.arrivalNanos(),
                             options.requestTimeout().toNanos())
                     .withTenant(tenant);
-            slo.apply(request).choices(spec.sequences()).forEach(choice -> call.add(prompt, choice, tokenizer));
+            Request ranked = exchange.isInBatch() ? request.withPriority(BACKGROUND) : slo.apply(request);
+            ranked.choices(spec.sequences()).forEach(choice -> call.add(prompt, choice, tokenizer));
         }
         EventPump pump = pumps.get(exchange.loop());
         if (pump == null) {

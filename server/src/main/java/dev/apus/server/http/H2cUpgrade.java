@@ -6,6 +6,7 @@ import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
+import io.netty.handler.codec.http.DefaultHttpHeadersFactory;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
@@ -53,14 +54,13 @@ final class H2cUpgrade {
                         // already.
                     },
                     factory,
-                    MOST_BODY) {
-                private boolean first = true;
-
+                    MOST_BODY,
+                    DefaultHttpHeadersFactory.headersFactory(),
+                    DefaultHttpHeadersFactory.trailersFactory(),
+                    true) {
                 @Override
                 protected boolean shouldHandleUpgradeRequest(HttpRequest request) {
-                    boolean may = first && isFit(dispatcher, request);
-                    first = false;
-                    return may;
+                    return isFit(dispatcher, request);
                 }
             }
         };

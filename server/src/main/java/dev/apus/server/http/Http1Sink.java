@@ -19,6 +19,8 @@ final class Http1Sink implements AnswerSink {
     /** What a head takes at first. */
     private static final int HEAD_BYTES = 1024;
 
+    private static final int PART_BYTES = 64 << 10;
+
     private final ChannelHandlerContext context;
     private final ConnectionHandler connection;
     private final boolean http11;
@@ -97,6 +99,10 @@ final class Http1Sink implements AnswerSink {
 
     private long write(ByteBuf out, @Nullable Runnable left) {
         int bytes = out.readableBytes();
+        // Netty takes a buffer for unsent until its last byte has left: in parts, a client that reads is seen to.
+        while (out.readableBytes() > PART_BYTES) {
+            context.write(out.readRetainedSlice(PART_BYTES), context.voidPromise());
+        }
         if (left == null) {
             context.writeAndFlush(out, context.voidPromise());
         } else {

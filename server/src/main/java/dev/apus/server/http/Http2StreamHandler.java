@@ -1,6 +1,5 @@
 package dev.apus.server.http;
 
-import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -41,6 +40,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
     private final @Nullable Supplier<ChannelHandler> grpc;
     private final BodyCollector body;
     private final ConnectionTimers timers;
+    private final Uploads uploads;
     /** From the head on until it is answered. */
     private @Nullable Exchange current;
 
@@ -53,8 +53,6 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
 
     private boolean answered;
     private boolean left;
-    /** Bytes that waited for the client when the stall timer began. */
-    private long waitingBytes;
 
     /**
      * @param watchOnly whether it answers only those who watch the server: the others' places are taken
@@ -67,6 +65,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         HttpOptions options = dispatcher.options();
         body = new BodyCollector(options.maxBodyBytes());
         timers = new ConnectionTimers(options.readTimeout(), options.idleTimeout(), options.stallTimeout(), this);
+        uploads = new Uploads(timers);
     }
 
     @Override
@@ -112,7 +111,13 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         }
         current = exchange;
         try {
-            route = accept(context, exchange, head);
+            Route found = accept(context, exchange, head);
+            route = found;
+            if (found != null && found.takesStream() && !answered) {
+                Exchange taking = exchange;
+                dispatcher.dispatchStream(found, exchange, () -> uploads.goOn(context, taking));
+                dispatched = true;
+            }
         } catch (ApiException e) {
             exchange.respond(e);
         }
@@ -137,7 +142,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         if (isGrpc(head)) {
             throw watchOnly ? ApiException.tooManyConnections() : noGrpc();
         }
-        body.checkLength(HttpUtil.getContentLength(request, 0L));
+        dispatcher.checkLength(exchange, HttpUtil.getContentLength(request, 0L));
         Route found = dispatcher.route(exchange);
         if (found != null && watchOnly && !found.watches()) {
             throw ApiException.tooManyConnections();
@@ -156,11 +161,16 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
     private void receive(ChannelHandlerContext context, Http2DataFrame data) {
         whole = data.isEndStream();
         Exchange exchange = current;
-        if (exchange == null || dispatched) {
+        BodyStream stream = exchange == null ? null : exchange.bodyStream();
+        if (exchange == null || (dispatched && stream == null)) {
             return;
         }
         try {
-            body.append(context.alloc(), exchange.memory(), data.content());
+            if (stream == null) {
+                body.append(context.alloc(), exchange.memory(), data.content());
+            } else {
+                uploads.take(context, stream, data.content());
+            }
         } catch (ApiException e) {
             exchange.respond(e);
         }
@@ -174,7 +184,10 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         timers.requestEnds();
         Exchange exchange = current;
         Route target = route;
-        if (exchange != null && target != null && !dispatched) {
+        BodyStream stream = exchange == null ? null : exchange.bodyStream();
+        if (stream != null) {
+            stream.finish();
+        } else if (exchange != null && target != null && !dispatched) {
             dispatched = true;
             exchange.body(body.take());
             dispatcher.dispatch(target, exchange);
@@ -188,7 +201,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         answered = true;
         timers.requestEnds();
         if (!left) {
-            stalls(context);
+            timers.stalls(context);
         }
     }
 
@@ -211,7 +224,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext context) {
         if (!context.channel().isWritable()) {
-            stalls(context);
+            timers.stalls(context);
             return;
         }
         timers.flows();
@@ -219,7 +232,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         if (exchange != null) {
             exchange.writable();
         } else if (answered && !left) {
-            stalls(context);
+            timers.stalls(context);
         }
     }
 
@@ -252,18 +265,6 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         context.close();
     }
 
-    private void stalls(ChannelHandlerContext context) {
-        waitingBytes = waitingBytes(context.channel());
-        timers.stalls(context);
-    }
-
-    /** Bytes written and not taken by the client. */
-    private static long waitingBytes(Channel stream) {
-        return stream.isWritable()
-                ? stream.config().getWriteBufferHighWaterMark() - stream.bytesBeforeUnwritable()
-                : stream.config().getWriteBufferLowWaterMark() + stream.bytesBeforeWritable();
-    }
-
     @Override
     public void readExpired(ChannelHandlerContext context) {
         Exchange exchange = current;
@@ -285,11 +286,6 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
 
     @Override
     public void stallExpired(ChannelHandlerContext context) {
-        timers.flows();
-        if (waitingBytes(context.channel()) < waitingBytes) {
-            stalls(context);
-            return;
-        }
         LOG.info(
                 "{} has read nothing of a stream for {} ms; the stream is reset",
                 context.channel().remoteAddress(),

@@ -1,6 +1,7 @@
 package dev.apus.server.http;
 
 import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.batch.BatchOptions;
 import dev.apus.server.tls.TlsOptions;
 import java.time.Duration;
 import java.util.Set;
@@ -30,6 +31,7 @@ import org.jspecify.annotations.Nullable;
  * @param tls the files for TLS; null for none
  * @param watch what is told of requests
  * @param security who may do what; without keys whoever reaches the server
+ * @param batches where files and batches are kept; null for none
  */
 public record HttpOptions(
         String host,
@@ -50,11 +52,14 @@ public record HttpOptions(
         ApiOptions api,
         @Nullable TlsOptions tls,
         WatchOptions watch,
-        SecurityOptions security) {
+        SecurityOptions security,
+        @Nullable BatchOptions batches) {
     /** A smaller header limit would refuse what ordinary clients and proxies send. */
     private static final int LEAST_HEADER_BYTES = 1024;
     /** Some millions of token ids as JSON. */
     private static final int LARGE_BODY = 32 << 20;
+    /** What is around a file in a form. */
+    private static final int FORM_BYTES = 1 << 20;
 
     public HttpOptions {
         allowedHosts = Set.copyOf(allowedHosts);
@@ -85,6 +90,12 @@ public record HttpOptions(
     /** Defaults to be changed and built. */
     public static Builder builder() {
         return new Builder();
+    }
+
+    /** Most bytes of a body with a file. */
+    long mostUploadBytes() {
+        BatchOptions files = batches;
+        return files == null ? maxBodyBytes : files.maxFileBytes() + FORM_BYTES;
     }
 
     int ioThreadsOrAutomatic() {
@@ -127,6 +138,7 @@ public record HttpOptions(
         private ApiOptions api = ApiOptions.DEFAULT;
         private WatchOptions watch = WatchOptions.NONE;
         private SecurityOptions security = SecurityOptions.NONE;
+        private @Nullable BatchOptions batches;
 
         private Builder() {}
 
@@ -225,6 +237,11 @@ public record HttpOptions(
             return this;
         }
 
+        public Builder batches(@Nullable BatchOptions value) {
+            batches = value;
+            return this;
+        }
+
         /** @throws IllegalArgumentException naming the option that is out of its range */
         public HttpOptions build() {
             return new HttpOptions(
@@ -248,7 +265,8 @@ public record HttpOptions(
                     api,
                     tls,
                     watch,
-                    security);
+                    security,
+                    batches);
         }
     }
 }

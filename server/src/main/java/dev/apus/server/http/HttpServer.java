@@ -3,7 +3,6 @@ package dev.apus.server.http;
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.auth.KeyStore;
 import dev.apus.server.auth.SecurityOptions;
-import dev.apus.server.grpc.GrpcServices;
 import dev.apus.server.tls.TlsCertificates;
 import dev.apus.server.tls.TlsOptions;
 import io.netty.bootstrap.ServerBootstrap;
@@ -35,6 +34,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -74,6 +74,7 @@ public final class HttpServer implements AutoCloseable {
     private final @Nullable TlsCertificates tls;
     private final KeyStore keys;
     private final InFlight inFlight = new InFlight();
+    private final BatchService batches;
     private final Dispatcher dispatcher;
     private final ChannelGroup open;
     private final Channel listening;
@@ -114,6 +115,9 @@ public final class HttpServer implements AutoCloseable {
         routes.addAll(new PoolingRoutes(model, json, inputs, pooling).routes());
         routes.addAll(new RankingRoutes(model, json, inputs, pooling).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api()).routes());
+        batches = new BatchService(options.batches());
+        routes.addAll(new FileRoutes(batches).routes());
+        routes.addAll(new BatchRoutes(json, batches).routes());
         List<Route> admin = new AdminRoutes(model, options, json, inFlight).routes();
         SecurityOptions.Address adminAddress = options.security().admin();
         if (adminAddress == null) {
@@ -122,6 +126,7 @@ public final class HttpServer implements AutoCloseable {
         MemoryBudget memory = new MemoryBudget(options.maxBufferedBytes());
         Access access = access(model, options.host());
         dispatcher = new Dispatcher(options, options.host(), memory, routes, access, reports, inFlight, workers);
+        startBatches(new BatchCalls(model, dispatcher, inFlight, access, loops));
         FrontEnd front = new FrontEnd(model, dispatcher, generation, chats, encoder);
         Protocols protocols = new Protocols(dispatcher, grpc.streams(front, options, workers), tls, workers);
         Connections ordinary = new Connections(protocols, options.maxConnections());
@@ -150,40 +155,50 @@ public final class HttpServer implements AutoCloseable {
                 epoll ? "epoll" : "nio");
     }
 
+    private void startBatches(BatchCalls calls) {
+        try {
+            batches.start(calls);
+        } catch (IllegalArgumentException e) {
+            closeAll();
+            throw e;
+        }
+    }
+
     private Access access(ServedModel model, String host) {
         return new Access(keys::ring, AllowedHosts.resolvesToLoopback(host), model.name(), Clock.systemUTC());
     }
 
     /**
-     * Starts to listen.
+     * Starts to listen, without gRPC.
      *
-     * @throws ListenException if the address cannot be listened on; the message says why and what to do
-     */
-    public static HttpServer start(ServedModel model, HttpOptions options) {
-        return new HttpServer(model, options, HttpServer::services);
-    }
-
-    /** How gRPC is answered. */
-    private interface Grpc {
-        @Nullable
-        Supplier<ChannelHandler> streams(FrontEnd front, HttpOptions options, ExecutorService workers);
-    }
-
-    private static Supplier<ChannelHandler> services(FrontEnd front, HttpOptions options, ExecutorService workers) {
-        return new GrpcServices(front, options.maxBodyBytes(), options.readTimeout(), options.stallTimeout(), workers)
-                ::newStream;
-    }
-
-    /**
-     * Starts to listen, with another answer to gRPC than this server's services.
-     *
-     * @param grpc makes the handler of an HTTP/2 stream whose content type is gRPC's: it is put into the stream's channel, gets
-     *     {@code Http2HeadersFrame} and {@code Http2DataFrame} from the first one on, and writes the like; null if there is no gRPC
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
      * @throws IllegalArgumentException if a file for TLS is wrong; the message says which, why and what to do
      */
-    public static HttpServer start(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
-        return new HttpServer(model, options, (front, given, workers) -> grpc);
+    public static HttpServer start(ServedModel model, HttpOptions options) {
+        return start(model, options, (front, given, workers) -> null);
+    }
+
+    /** How gRPC is answered. */
+    public interface Grpc {
+        /**
+         * What makes the handler of an HTTP/2 stream whose content type is gRPC's: it is put into the stream's channel, gets {@code
+         * Http2HeadersFrame} and {@code Http2DataFrame} from the first one on, and writes the like; null if there is no gRPC.
+         *
+         * @param front what services ask
+         * @param workers run what may block
+         */
+        @Nullable
+        Supplier<ChannelHandler> streams(FrontEnd front, HttpOptions options, Executor workers);
+    }
+
+    /**
+     * Starts to listen, with gRPC on the same port.
+     *
+     * @throws ListenException if the address cannot be listened on; the message says why and what to do
+     * @throws IllegalArgumentException if a file for TLS is wrong; the message says which, why and what to do
+     */
+    public static HttpServer start(ServedModel model, HttpOptions options, Grpc grpc) {
+        return new HttpServer(model, options, grpc);
     }
 
     /**
@@ -228,6 +243,7 @@ public final class HttpServer implements AutoCloseable {
     /** Makes {@code /ready} fail and refuses new requests for text with 503; those that run go on. */
     public void beginShutdown() {
         inFlight.drain();
+        batches.drain();
         for (Channel connection : open) {
             connection.pipeline().fireUserEventTriggered(Protocols.Drain.BEGUN);
         }
@@ -243,6 +259,7 @@ public final class HttpServer implements AutoCloseable {
         beginShutdown();
         if (!awaitDrained(deadline)) {
             LOG.warn("requests still run after {} s, they are aborted", deadline.toSeconds());
+            batches.abandon();
             inFlight.abortAll();
             awaitDrained(LAST_WORDS);
         }
@@ -253,6 +270,8 @@ public final class HttpServer implements AutoCloseable {
     @Override
     public void close() {
         beginShutdown();
+        // Answers that have come are written; those that have not are abandoned before they are aborted.
+        batches.close();
         listening.close().awaitUninterruptibly();
         if (administering != null) {
             administering.close().awaitUninterruptibly();
@@ -296,15 +315,21 @@ public final class HttpServer implements AutoCloseable {
             if (before != null) {
                 before.close().awaitUninterruptibly();
             }
-            loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
-            workers.shutdownNow();
-            encoder.close();
-            reports.close();
-            metrics.close();
-            keys.close();
+            closeAll();
             throw ListenAddress.failure(host, port, bound.cause());
         }
         return bound.channel();
+    }
+
+    /** What there is before it listens. */
+    private void closeAll() {
+        batches.close();
+        loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+        workers.shutdownNow();
+        encoder.close();
+        reports.close();
+        metrics.close();
+        keys.close();
     }
 
     private static byte[] tooMany() {

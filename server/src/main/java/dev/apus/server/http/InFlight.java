@@ -5,6 +5,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** The requests for text that are not answered yet, from their heads on: what a stop waits for. Thread-safe. */
 final class InFlight {
@@ -16,6 +17,7 @@ final class InFlight {
     private final Queue<Runnable> waiting = new ConcurrentLinkedQueue<>();
     private volatile boolean draining;
     private volatile boolean paused;
+    private final AtomicInteger abortions = new AtomicInteger();
 
     /** Counts a request until {@link #leave}; false if no more are taken. */
     boolean enter(Exchange exchange) {
@@ -50,8 +52,12 @@ final class InFlight {
         paused = true;
     }
 
+    /** Takes requests again; what waits for the last one to end is done now, since under load there is none. */
     void resume() {
         paused = false;
+        for (Runnable next = waiting.poll(); next != null; next = waiting.poll()) {
+            next.run();
+        }
     }
 
     boolean isPaused() {
@@ -63,7 +69,7 @@ final class InFlight {
         return exchanges.size();
     }
 
-    /** Runs the action once as soon as none is in flight, on this thread or the one that ends the last. */
+    /** Runs the action once as soon as none is in flight or {@link #resume} is called, on this thread or the one that sees to that. */
     void whenEmpty(Runnable action) {
         waiting.add(action);
         runIfEmpty();
@@ -75,7 +81,14 @@ final class InFlight {
 
     /** Ends all that are in flight: those that generate as aborted, the others with a refusal. */
     void abortAll() {
+        // The last word of an aborted answer must not be taken for its end.
+        abortions.incrementAndGet();
         exchanges.forEach(Exchange::abort);
+    }
+
+    /** How often all were ended: an answer that came after one more may not be whole. */
+    int abortions() {
+        return abortions.get();
     }
 
     private void runIfEmpty() {

@@ -94,11 +94,14 @@ final class InfoRoutes {
     private void models(Exchange exchange) {
         if (ErrorShape.isAnthropic(exchange.headers())) {
             JsonOut out = new JsonOut().raw("{\"data\":[");
-            writeAnthropicModel(out);
+            String listed = exchange.principal().mayUse(model.name()) ? model.name() : null;
+            if (listed != null) {
+                writeAnthropicModel(out);
+            }
             out.raw("],\"has_more\":false,\"first_id\":")
-                    .string(model.name())
+                    .stringOrNull(listed)
                     .raw(",\"last_id\":")
-                    .string(model.name());
+                    .stringOrNull(listed);
             exchange.respondJson(200, out.raw("}").toBytes());
             return;
         }

@@ -7,9 +7,9 @@ import java.util.concurrent.atomic.AtomicLong;
  * refused instead. Figures are estimates from above. Thread-safe.
  *
  * <p>Counted are the heads of HTTP/2 and gRPC, bodies and messages with what they become when parsed, log-probabilities that wait, whole
- * answers while they are made and on their way, ends of streams, and all messages of gRPC until they have left. Not counted is what other limits bound: heads of HTTP/1.1 and the parts of a pipelined request
- * that wait ({@code maxHeaderBytes} and a socket's read, times {@code maxConnections}), and what streams hold for slow readers
- * ({@code maxPendingBytes} a request).
+ * answers while they are made and on their way, ends of streams, and all messages of gRPC until they have left. Not counted is what other
+ * limits bound: heads of HTTP/1.1 and the parts of a pipelined request that wait ({@code maxHeaderBytes} and a socket's read, times
+ * {@code maxConnections}), and the text that streams hold for slow readers ({@code maxPendingBytes} a request).
  */
 final class MemoryBudget {
     /** A byte of a body, as bytes, as text, and once more as the text of a value and of the prompt that it becomes. */

@@ -3,6 +3,7 @@ package dev.apus.server.http;
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.http.ResponsesReader.Settings;
 import dev.apus.server.http.Route.Kind;
+import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -118,7 +119,9 @@ final class ResponsesRoutes {
         }
         StoredResponse response = find(exchange, rest);
         Map<String, List<String>> query = query(exchange);
-        if (!"true".equalsIgnoreCase(one(query, "stream", "false"))) {
+        // An answer to HEAD has no body, so no events either.
+        boolean head = exchange.method().equals(HttpMethod.HEAD);
+        if (head || !"true".equalsIgnoreCase(one(query, "stream", "false"))) {
             exchange.respondJson(200, response.state().json());
             return;
         }
@@ -248,7 +251,13 @@ final class ResponsesRoutes {
         ResponseLog log = spec.stream() ? new ResponseLog() : null;
         byte[] first = renderer.first();
         StoredResponse response = keeper.begin(first, log);
-        Exchange alone = exchange.detached(new LogSink(exchange.loop(), log, keeper::grown));
+        Exchange alone;
+        try {
+            alone = exchange.detached(new LogSink(exchange.loop(), log, keeper::grown));
+        } catch (ApiException e) {
+            store.remove(response.tenant(), response.id());
+            throw e;
+        }
         response.onCancel(alone::abort);
         try {
             generator.start(alone, spec, renderer, List.of(prompt));

@@ -47,6 +47,8 @@ record Route(String method, String path, Kind kind, Needs needs, Handler handler
         GENERATION,
         /** Work of the server alone. */
         ORDINARY,
+        /** Takes files in a form ({@code multipart/form-data}), and reads them while they come. */
+        UPLOAD,
         /** For those who watch the server. */
         WATCH,
         /** Watches, too, and is so cheap that the event loop answers it: however busy the virtual threads are. */
@@ -71,6 +73,11 @@ record Route(String method, String path, Kind kind, Needs needs, Handler handler
 
     boolean generates() {
         return kind == Kind.GENERATION;
+    }
+
+    /** Whether the handler begins before the body has come. */
+    boolean takesStream() {
+        return kind == Kind.UPLOAD;
     }
 
     /** Whether it is answered when there are as many connections as there may be. */

@@ -32,7 +32,10 @@ final class StoredResponse {
     private final long createdNanos;
     private final CompletableFuture<State> ended = new CompletableFuture<>();
     private volatile State state;
+    private volatile boolean background;
+    /** While it runs only: it holds on to all that the work needs. */
     private volatile @Nullable Runnable abort;
+
     private volatile boolean cancelled;
 
     /**
@@ -92,6 +95,7 @@ final class StoredResponse {
             state = next;
         }
         if (!next.isRunning()) {
+            abort = null;
             ended.complete(next);
         }
         return true;
@@ -99,13 +103,16 @@ final class StoredResponse {
 
     /** Whether it may be cancelled: it was made to run without a client. */
     boolean isBackground() {
-        return abort != null;
+        return background;
     }
 
     /** @param action ends its work in the engine; any thread */
     void onCancel(Runnable action) {
+        background = true;
         abort = action;
-        if (cancelled) {
+        if (!state.isRunning()) {
+            abort = null;
+        } else if (cancelled) {
             action.run();
         }
     }
@@ -117,10 +124,6 @@ final class StoredResponse {
         if (action != null && state.isRunning()) {
             action.run();
         }
-    }
-
-    boolean isCancelled() {
-        return cancelled;
     }
 
     /** Bytes of heap, about, without its turn. */

@@ -33,6 +33,9 @@ final class BridgeFixture implements AutoCloseable {
     /** Bytes of messages that calls hold. */
     final AtomicLong held = new AtomicLong();
 
+    /** Bytes of answers that have not left. */
+    final AtomicLong sending = new AtomicLong();
+
     private final Channel listening;
     private final ChannelGroup connections = new DefaultChannelGroup(loops.next(), true);
     final ManagedChannel channel;
@@ -69,9 +72,15 @@ final class BridgeFixture implements AutoCloseable {
         channel = client().build();
     }
 
-    private Admission admit(GrpcTransport transport, Http2Headers head, String method) {
+    private CallAdmission admit(GrpcTransport transport, Http2Headers head, String method) {
         AtomicLong mine = new AtomicLong();
-        return new Admission() {
+        AtomicLong read = new AtomicLong();
+        return new CallAdmission() {
+            @Override
+            public boolean brief() {
+                return false;
+            }
+
             @Override
             public boolean tryTake(long bytes) {
                 held.addAndGet(bytes);
@@ -80,7 +89,29 @@ final class BridgeFixture implements AutoCloseable {
             }
 
             @Override
+            public void reading(long bytes) {
+                read.addAndGet(bytes);
+            }
+
+            @Override
             public void giveBack() {
+                long bytes = read.getAndSet(0);
+                mine.addAndGet(-bytes);
+                held.addAndGet(-bytes);
+            }
+
+            @Override
+            public void sending(long bytes) {
+                sending.addAndGet(bytes);
+            }
+
+            @Override
+            public void sent(long bytes) {
+                sending.addAndGet(-bytes);
+            }
+
+            @Override
+            public void close() {
                 held.addAndGet(-mine.getAndSet(0));
             }
 
@@ -89,9 +120,20 @@ final class BridgeFixture implements AutoCloseable {
 
             @Override
             public void ended() {
-                giveBack();
+                // Its memory is free when its callbacks have returned.
             }
         };
+    }
+
+    /** A call's memory is free a moment after its answer has come. */
+    void awaitNothingHeld() throws InterruptedException {
+        long end = System.nanoTime() + 10_000_000_000L;
+        while (held.get() != 0 || sending.get() != 0) {
+            if (System.nanoTime() > end) {
+                throw new AssertionError(held + " bytes of messages and " + sending + " of answers are still held");
+            }
+            Thread.sleep(2);
+        }
     }
 
     NettyChannelBuilder client() {

@@ -38,6 +38,8 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** grpc-java's service layer over the bridge, with grpc-java's own client on the other side. */
 @Timeout(60)
@@ -96,6 +98,8 @@ class GrpcBridgeTest {
                             .asRuntimeException(trailers));
                 }
                 case "throw" -> throw new IllegalStateException("a fault of the service");
+                case "error" -> throw new AssertionError("a fault of the service");
+                case "link" -> throw new NoClassDefFoundError("a fault of the service");
                 default ->
                     ((ServerCallStreamObserver<DetokenizeResponse>) answer)
                             .setOnCancelHandler(() -> cancelled.add(request.getModel()));
@@ -134,14 +138,14 @@ class GrpcBridgeTest {
     }
 
     @Test
-    void aUnaryCallIsAnsweredWithTheContextOfItsInterceptor() {
+    void aUnaryCallIsAnsweredWithTheContextOfItsInterceptor() throws Exception {
         Metadata metadata = new Metadata();
         metadata.put(NAME, "Ada");
         TokenizeResponse answer = client.withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata))
                 .tokenize(text("héllo"));
 
         assertThat(answer.getTokenStrsList()).containsExactly("héllo", "Ada");
-        assertThat(fixture.held).hasValue(0);
+        fixture.awaitNothingHeld();
     }
 
     @Test
@@ -166,10 +170,12 @@ class GrpcBridgeTest {
         assertThat(trailers == null ? null : trailers.get(BLOB)).containsExactly(1, -1, 0);
     }
 
-    @Test
-    void aServicesFaultIsInternalAndKeepsItsSecret() {
-        StatusRuntimeException error =
-                catchThrowableOfType(StatusRuntimeException.class, () -> client.detokenize(model("throw")));
+    @ParameterizedTest
+    @ValueSource(strings = {"throw", "error", "link"})
+    void aServicesFaultIsInternalAndKeepsItsSecret(String kind) {
+        StatusRuntimeException error = catchThrowableOfType(
+                StatusRuntimeException.class,
+                () -> client.withDeadlineAfter(10, TimeUnit.SECONDS).detokenize(model(kind)));
 
         assertThat(error.getStatus().getCode()).isIn(Status.Code.INTERNAL, Status.Code.UNKNOWN);
         assertThat(error.getStatus().toString()).doesNotContain("a fault of the service");
@@ -246,13 +252,13 @@ class GrpcBridgeTest {
     }
 
     @Test
-    void aMessageThatIsTooLongWhenUnpackedIsRefused() {
+    void aMessageThatIsTooLongWhenUnpackedIsRefused() throws Exception {
         StatusRuntimeException error = catchThrowableOfType(
                 StatusRuntimeException.class,
                 () -> client.withCompression("gzip").tokenize(text("x".repeat(10_000_000))));
 
         assertThat(error.getStatus().getCode()).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
-        assertThat(fixture.held).hasValue(0);
+        fixture.awaitNothingHeld();
     }
 
     /** A stream that nobody reads is not ready; others on the same connection flow, and it goes on when it is read. */

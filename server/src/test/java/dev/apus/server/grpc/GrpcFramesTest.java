@@ -101,7 +101,7 @@ class GrpcFramesTest {
         assertThat(answer(message(0, 0xffffffffL, good))).as("4 GiB").isEqualTo(RESOURCE_EXHAUSTED);
         assertThat(answer(new byte[] {0, 0})).as("half a head").isEqualTo(INTERNAL);
         assertThat(answer(new byte[0])).as("no message").isEqualTo(INTERNAL);
-        assertThat(fixture.held).hasValue(0);
+        fixture.awaitNothingHeld();
     }
 
     @Test

@@ -85,6 +85,21 @@ class AdminTest {
         }
     }
 
+    /** Under load there is no moment in which nothing runs. */
+    @Test
+    void whoWaitsForAPauseIsAnsweredByItsEnd() throws Exception {
+        try (ServerFixture fixture = new ServerFixture();
+                RawClient client = fixture.connect();
+                RawClient waiting = fixture.connect()) {
+            ManualEngine.Work running = fixture.start(client, false);
+            waiting.send(order("/pause?mode=wait"));
+            ServerFixture.await("the pause", () -> ready(fixture).startsWith("HTTP/1.1 503 "));
+            assertThat(fixture.connectAndAnswer(order("/resume"))).contains("{\"is_paused\":false,\"in_flight\":1}");
+            assertThat(waiting.readAnswer()).contains("{\"is_paused\":false,\"in_flight\":1}");
+            fixture.engine.finish(running);
+        }
+    }
+
     @Test
     void whatIsNotPossibleIsSaid() {
         try (ServerFixture fixture = new ServerFixture()) {

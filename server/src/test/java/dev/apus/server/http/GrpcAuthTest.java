@@ -9,12 +9,14 @@ import dev.apus.proto.v1.ListModelsRequest;
 import dev.apus.proto.vllm.AbortRequest;
 import dev.apus.proto.vllm.GenerateResponse;
 import dev.apus.proto.vllm.GetModelInfoRequest;
+import dev.apus.proto.vllm.GetServerInfoRequest;
 import dev.apus.proto.vllm.VllmEngineGrpc;
 import dev.apus.server.auth.ApiKey;
 import dev.apus.server.auth.Principal;
 import dev.apus.server.auth.Role;
 import dev.apus.server.auth.SecurityOptions;
 import dev.apus.server.auth.Terms;
+import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
 import io.grpc.Metadata;
@@ -22,6 +24,7 @@ import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
+import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -97,6 +100,42 @@ class GrpcAuthTest {
         assertThat(fixture.engine.live()).isZero();
     }
 
+    /** Those without a key do not learn what there is. */
+    @Test
+    void aMethodThatDoesNotExistNeedsAKeyToo() {
+        assertThat(unknown(fixture.client.channel())).isEqualTo(Status.Code.UNAUTHENTICATED);
+        assertThat(unknown(fixture.client.with("x-api-key", "wrong"))).isEqualTo(Status.Code.UNAUTHENTICATED);
+        assertThat(unknown(fixture.client.with("x-api-key", "user"))).isEqualTo(Status.Code.UNIMPLEMENTED);
+    }
+
+    private static Status.Code unknown(Channel channel) {
+        var method = InferenceGrpc.getListModelsMethod().toBuilder()
+                .setFullMethodName("no.such.Service/Method")
+                .build();
+        return GrpcClient.code(() -> ClientCalls.blockingUnaryCall(
+                channel, method, CallOptions.DEFAULT, ListModelsRequest.getDefaultInstance()));
+    }
+
+    @Test
+    void whatTellsOfAllTenantsNeedsTheRoleMonitor() {
+        for (String key : List.of("user", "once")) {
+            Channel channel = fixture.client.with("x-api-key", key);
+            VllmEngineGrpc.VllmEngineBlockingStub vllm = VllmEngineGrpc.newBlockingStub(channel);
+            for (Status.Code code : List.of(
+                    GrpcClient.code(() -> InferenceGrpc.newBlockingStub(channel)
+                            .getLoads(dev.apus.proto.v1.GetLoadsRequest.getDefaultInstance())),
+                    GrpcClient.code(() -> vllm.getLoads(dev.apus.proto.vllm.GetLoadsRequest.getDefaultInstance())),
+                    GrpcClient.code(() -> vllm.getServerInfo(GetServerInfoRequest.getDefaultInstance())))) {
+                assertThat(code).isEqualTo(Status.Code.PERMISSION_DENIED);
+            }
+        }
+        VllmEngineGrpc.VllmEngineBlockingStub vllm =
+                VllmEngineGrpc.newBlockingStub(fixture.client.with("x-api-key", "monitor"));
+        assertThat(vllm.getLoads(dev.apus.proto.vllm.GetLoadsRequest.getDefaultInstance())
+                        .getLoadsCount())
+                .isOne();
+    }
+
     @Test
     void quotasHold() throws Exception {
         Channel once = fixture.client.with("authorization", "Bearer once");
@@ -168,6 +207,14 @@ class GrpcAuthTest {
         try {
             assertThat(health(fixture.client.channel())).isEqualTo(ServingStatus.NOT_SERVING);
             assertThat(generate(fixture.client.with("x-api-key", "user"))).isEqualTo(Status.Code.UNAVAILABLE);
+            VllmEngineGrpc.VllmEngineBlockingStub vllm =
+                    VllmEngineGrpc.newBlockingStub(fixture.client.with("x-api-key", "monitor"));
+            assertThat(vllm.healthCheck(dev.apus.proto.vllm.HealthCheckRequest.getDefaultInstance())
+                            .getMessage())
+                    .isEqualTo("the server is paused by its administrator");
+            assertThat(vllm.getServerInfo(GetServerInfoRequest.getDefaultInstance())
+                            .getIsPaused())
+                    .isTrue();
         } finally {
             give(order.formatted("/resume"));
         }

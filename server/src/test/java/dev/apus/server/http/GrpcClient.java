@@ -118,6 +118,10 @@ final class GrpcClient implements AutoCloseable {
             ended.countDown();
         }
 
+        boolean hasEnded() {
+            return ended.getCount() == 0;
+        }
+
         /** Waits for the end and returns how it was. */
         Status.Code end() throws InterruptedException {
             if (!ended.await(20, TimeUnit.SECONDS)) {

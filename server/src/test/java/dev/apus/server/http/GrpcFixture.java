@@ -1,6 +1,8 @@
 package dev.apus.server.http;
 
+import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.grpc.GrpcServices;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 
@@ -15,9 +17,13 @@ final class GrpcFixture implements AutoCloseable {
     }
 
     GrpcFixture(UnaryOperator<HttpOptions.Builder> options) {
+        this(new CharTokenizer(), options);
+    }
+
+    GrpcFixture(Tokenizer tokenizer, UnaryOperator<HttpOptions.Builder> options) {
         ServedModel model = new ServedModel(
                 "stub",
-                new CharTokenizer(),
+                tokenizer,
                 variables -> String.valueOf(variables.get("messages")),
                 Map.of(),
                 1 << 20,
@@ -25,13 +31,18 @@ final class GrpcFixture implements AutoCloseable {
                 Map.of(),
                 engine);
         server = HttpServer.start(
-                model, options.apply(HttpOptions.builder().port(0)).build());
+                model, options.apply(HttpOptions.builder().port(0)).build(), GrpcServices::streams);
         client = new GrpcClient(server.port());
     }
 
     /** A connection of its own. */
     GrpcClient connect() {
         return new GrpcClient(server.port());
+    }
+
+    /** Waits until no request and no answer takes memory. */
+    void awaitNoMemoryTaken() throws InterruptedException {
+        ServerFixture.await("the memory is back", () -> server.memoryTaken() == 0);
     }
 
     @Override

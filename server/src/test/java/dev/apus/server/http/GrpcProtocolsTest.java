@@ -64,7 +64,7 @@ class GrpcProtocolsTest {
                 .addShape(1);
     }
 
-    private static ModelInferRequest text(String id, String text, long maxTokens) {
+    static ModelInferRequest text(String id, String text, long maxTokens) {
         InferTensorContents contents = InferTensorContents.newBuilder()
                 .addBytesContents(ByteString.copyFromUtf8(text))
                 .build();

@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -33,6 +34,50 @@ class PipeliningTest {
             fixture.engine.finish(second);
             assertThat(client.readAnswer()).contains("\"text\":\"2\"");
             assertThat(client.readAnswer()).contains("x-request-id: third");
+        }
+    }
+
+    /** Only a connection's first request may change its protocol: the answer to another may be under way. */
+    @Test
+    void aLaterRequestDoesNotChangeTheProtocol() throws Exception {
+        try (RawClient client = fixture.connect()) {
+            ManualEngine.Work first = fixture.start(client, true);
+            client.send(RawClient.get(
+                    "/health",
+                    "Connection: Upgrade, HTTP2-Settings",
+                    "Upgrade: h2c",
+                    "HTTP2-Settings: AAMAAABkAAQAAP__"));
+            first.emit("one");
+            assertThat(client.readUntil("\n\n")).contains("\"text\":\"one\"").doesNotContain("Switching");
+            fixture.engine.finish(first);
+            assertThat(client.readUntil("0\r\n\r\n")).contains("[DONE]").doesNotContain("Switching");
+            assertThat(client.readAnswer()).startsWith("HTTP/1.1 200 ");
+        }
+    }
+
+    /** A client that is not read may have gone unseen, and what is generated for it would be for nobody. */
+    @Test
+    void whoSendsMuchBehindARequestThatGeneratesIsRefused() throws Exception {
+        try (RawClient client = fixture.connect()) {
+            ManualEngine.Work first = fixture.start(client, false);
+            client.send(RawClient.post("/tokenize", "x".repeat(1 << 20)));
+            assertThat(client.readAnswer()).startsWith("HTTP/1.1 400 ").contains("pipelined");
+            ServerFixture.await("the abort", () -> fixture.engine.aborted().contains(first.request.id()));
+        }
+    }
+
+    /** Its time began when it was this request's turn. */
+    @Test
+    void aPipelinedRequestThatStaysIncompleteIsRefused() throws Exception {
+        try (ServerFixture hasty = new ServerFixture(options -> options.readTimeout(Duration.ofMillis(300)));
+                RawClient client = hasty.connect()) {
+            ManualEngine.Work first = hasty.start(client, false);
+            String second = RawClient.post("/tokenize", "{\"prompt\":\"abc\"}");
+            client.send(second.substring(0, second.length() - 3));
+            first.emit("one");
+            hasty.engine.finish(first);
+            assertThat(client.readAnswer()).contains("\"text\":\"one\"");
+            assertThat(client.readAnswer()).startsWith("HTTP/1.1 408 ");
         }
     }
 

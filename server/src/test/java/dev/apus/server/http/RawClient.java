@@ -86,6 +86,20 @@ final class RawClient implements AutoCloseable {
         return head + new String(socket.getInputStream().readNBytes(length), StandardCharsets.ISO_8859_1);
     }
 
+    /** Reads so many bytes in pieces with pauses between them; returns how many came before the connection ended. */
+    int readSlowly(int count, int piece, int pauseMillis) throws IOException, InterruptedException {
+        int read = 0;
+        while (read < count) {
+            int got = socket.getInputStream().readNBytes(Math.min(piece, count - read)).length;
+            if (got == 0) {
+                return read;
+            }
+            read += got;
+            Thread.sleep(pauseMillis);
+        }
+        return read;
+    }
+
     /** Ends the connection with a reset, as a killed process may. */
     void reset() throws IOException {
         socket.setSoLinger(true, 0);

@@ -57,6 +57,24 @@ class ResponsesBackgroundTest {
         assertThat(fixture.engine.aborted()).isEmpty();
     }
 
+    /** What follows the head on the connection is the next answer. */
+    @Test
+    void headOfAStreamHasNoBody() throws Exception {
+        String id = post("{\"input\":\"a\",\"background\":true,\"stream\":false}")
+                .get("id")
+                .asString();
+        ManualEngine.Work work = fixture.engine.next();
+        work.emit("ok");
+        fixture.engine.finish(work);
+        ServerFixture.await("the end", () -> !status(id).equals("queued"));
+        try (RawClient client = fixture.connect()) {
+            String head = "HEAD " + PATH + "/" + id + "?stream=true HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            client.send(head + RawClient.get("/ping"));
+            assertThat(client.readUntil("\r\n\r\n")).startsWith("HTTP/1.1 200 ").doesNotContain("event-stream");
+            assertThat(client.readUntil("\r\n\r\n")).startsWith("HTTP/1.1 200 ");
+        }
+    }
+
     @Test
     void isCancelledWhileItIsQueued() throws Exception {
         String id = post("{\"input\":\"a\",\"background\":true}").get("id").asString();

@@ -74,6 +74,30 @@ class SlowClientTest {
         }
     }
 
+    /** The time of a stall is for a client that reads nothing, not for the whole of a long answer. */
+    @Test
+    void aClientThatReadsSteadilyGetsALongAnswer() throws Exception {
+        int pieces = 300;
+        try (ServerFixture fixture = new ServerFixture(
+                        options -> options.stallTimeout(Duration.ofMillis(400)).maxPendingBytes(64 << 20));
+                RawClient slow = new RawClient(fixture.server, SMALL)) {
+            ManualEngine.Work work = fixture.start(slow, false);
+            for (int i = 0; i < pieces; i++) {
+                work.emit("x".repeat(100_000));
+            }
+            fixture.engine.finish(work);
+
+            String head = slow.readUntil("\r\n\r\n");
+            int from = head.indexOf("content-length: ") + "content-length: ".length();
+            int length = Integer.parseInt(head.substring(from, head.indexOf('\r', from)));
+            assertThat(length).isGreaterThan(pieces * 100_000);
+            long started = System.nanoTime();
+            int read = slow.readSlowly(length, 256 << 10, 15);
+            assertThat(read).isEqualTo(length);
+            assertThat(Duration.ofNanos(System.nanoTime() - started)).isGreaterThan(Duration.ofMillis(1200));
+        }
+    }
+
     /** Answers to a client that only asks may not pile up: it is asked to read before it is answered further. */
     @Test
     void pipelinedRequestsWaitForAClientThatDoesNotRead() throws Exception {

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.apus.server.batch;
+
+import org.jspecify.annotations.NullMarked;
