@@ -13,12 +13,16 @@ import picocli.CommandLine.Command;
         mixinStandardHelpOptions = true,
         footer = {"", "apus loadtest SCENARIO --help tells the options of a scenario; docs/loadtest.md tells more."})
 public final class Main implements Runnable {
-    private static final Map<Scenario, String> DESCRIPTIONS = new EnumMap<>(Map.of(
-            Scenario.STEADY, "Equal load all the time.",
-            Scenario.RAMP, "More and more users, to where the server gives no more tokens a second.",
-            Scenario.SPIKE, "Few users, suddenly many, few again.",
-            Scenario.TENANTS, "Tenants that want the same, and a greedy one.",
-            Scenario.LONG_PROMPTS, "Short prompts, and long ones among them."));
+    private static final Map<Scenario, String> DESCRIPTIONS = new EnumMap<>(
+            Map.of(
+                    Scenario.STEADY, "Equal load all the time.",
+                    Scenario.RAMP, "More and more users, to where the server gives no more tokens a second.",
+                    Scenario.SPIKE, "Few users, suddenly many, few again.",
+                    Scenario.TENANTS, "Tenants that want the same, and a greedy one.",
+                    Scenario.LONG_PROMPTS, "Short prompts, and long ones among them.",
+                    Scenario.HOSTILE, "Equal load, beside clients that read slowly or go away.",
+                    Scenario.SOAK,
+                            "Equal load for long, beside clients that do everything wrong, while keys and certificates change."));
 
     @CommandLine.Spec
     private CommandLine.Model.CommandSpec spec = CommandLine.Model.CommandSpec.create();
@@ -31,12 +35,10 @@ public final class Main implements Runnable {
     static CommandLine commands() {
         CommandLine commands = new CommandLine(new Main());
         for (Scenario scenario : Scenario.values()) {
-            String description = DESCRIPTIONS.get(scenario);
-            if (description != null) {
-                CommandLine command = new CommandLine(new ScenarioCommand(scenario));
-                command.getCommandSpec().usageMessage().description(description);
-                commands.addSubcommand(scenario.label(), command);
-            }
+            boolean faults = scenario == Scenario.HOSTILE || scenario == Scenario.SOAK;
+            CommandLine command = new CommandLine(faults ? new FaultCommand(scenario) : new ScenarioCommand(scenario));
+            command.getCommandSpec().usageMessage().description(DESCRIPTIONS.getOrDefault(scenario, ""));
+            commands.addSubcommand(scenario.label(), command);
         }
         commands.setUsageHelpAutoWidth(true);
         commands.setExecutionExceptionHandler((e, command, parsed) -> failed(e, command));

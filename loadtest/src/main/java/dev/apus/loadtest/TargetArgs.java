@@ -44,10 +44,25 @@ final class TargetArgs {
         return target(url, given());
     }
 
+    /** The same server with a key. */
+    Target target(String key) throws IOException, InterruptedException {
+        return target(url, List.of(key));
+    }
+
+    /** The same without asking the server for its model. */
+    Target withoutModel(String key) {
+        return new Target(url, model == null ? "" : model, List.of(key), endpoint, ignoreEos);
+    }
+
     /** The same options for a server at another address, with other keys. */
     Target target(URI at, List<String> itsKeys) throws IOException, InterruptedException {
         Target target = new Target(at, model == null ? "" : model, itsKeys, endpoint, ignoreEos);
-        return model == null ? target.withModel(new ApiClient(target).firstModel(target.key())) : target;
+        if (model != null) {
+            return target;
+        }
+        try (ApiClient client = new ApiClient(target)) {
+            return target.withModel(client.firstModel(target.key()));
+        }
     }
 
     /** Keys of the command line, else of the environment. */

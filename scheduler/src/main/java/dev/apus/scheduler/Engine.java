@@ -62,6 +62,11 @@ public interface Engine extends AutoCloseable {
         return List.of();
     }
 
+    /** A recent snapshot of the requests in flight, in no order; never waits for the engine. */
+    default List<RequestStats> requests() {
+        return List.of();
+    }
+
     /** What of the KV cache's shape is told to those who watch, by vLLM's names of its cache's settings; sizes are in {@link #stats}. */
     default Map<String, String> cacheConfig() {
         return Map.of();

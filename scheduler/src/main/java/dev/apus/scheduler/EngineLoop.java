@@ -356,6 +356,7 @@ final class EngineLoop {
         // before.
         int computed = Math.min(step.computed(i), sequences.computed[row]);
         sequences.settled[row] = computed;
+        sequences.submission(row).progress.computed(computed);
         sequences.hashes(row).extend(sequences.tokens[row], computed);
         blocks.commit(row, sequences.tokens[row], computed, sequences.hashes(row));
         for (int entry = step.firstEntry(i); entry < end; entry++) {

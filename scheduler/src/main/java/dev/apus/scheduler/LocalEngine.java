@@ -230,6 +230,13 @@ public final class LocalEngine implements Engine, Turns {
     }
 
     @Override
+    public List<RequestStats> requests() {
+        return inFlight.values().stream()
+                .map(submission -> submission.progress.stats(submission.request))
+                .toList();
+    }
+
+    @Override
     public Map<String, String> cacheConfig() {
         return cacheConfig;
     }

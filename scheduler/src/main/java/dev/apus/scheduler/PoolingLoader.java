@@ -61,7 +61,8 @@ final class PoolingLoader {
                     info,
                     new EncoderRunner(encoder, backend, settings.pooling(), tokens, limits.maxNumSeqs()),
                     thread,
-                    mostWaiting(limits));
+                    mostWaiting(limits),
+                    limits.maxNumQueuedTokens());
             LanguageModel model =
                     serve(name == null ? checkpoint.name() : name, tokenizer, info, pooler, limits, () -> {
                         pooler.close();
@@ -162,7 +163,7 @@ final class PoolingLoader {
                     settings.pooling(),
                     options.maxNumBatchedTokens(),
                     options.maxNumSeqs());
-            return new PoolingEngine(info, runner, engine, mostWaiting(options));
+            return new PoolingEngine(info, runner, engine, mostWaiting(options), options.maxNumQueuedTokens());
         } catch (ApusException e) {
             if (demanded) {
                 throw e;

@@ -215,6 +215,7 @@ final class Scheduler {
         sequences.preemptions[row]++;
         tenants.enqueue(row);
         sequences.tenant(row).countPreemption();
+        sequences.submission(row).progress.stopped(sequences.preemptions[row]);
         preempted = true;
         counters.add(Counters.PREEMPTIONS, 1);
     }
@@ -224,6 +225,7 @@ final class Scheduler {
         remove(row);
         sequences.startAt(row, 0);
         sequences.rehash(row, chain);
+        sequences.submission(row).progress.stopped(sequences.preemptions[row]);
         tenants.enqueue(row);
     }
 
@@ -370,6 +372,10 @@ final class Scheduler {
             return false;
         }
         tenants.admit(row);
+        sequences
+                .submission(row)
+                .progress
+                .admitted(sequences.firstScheduled[row] == 0 ? hits : sequences.cached[row], hits);
         running[runningCount++] = row;
         admissions.rates().running(runningCount);
         sequences.charged[row] = Math.max(sequences.charged[row], hits);

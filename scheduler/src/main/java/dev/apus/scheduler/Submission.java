@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 final class Submission implements Command {
     final Request request;
     final Consumer<EngineEvent> listener;
+    final Progress progress = new Progress();
     /** Ids that end the request, ascending. */
     final int[] stopIds;
 

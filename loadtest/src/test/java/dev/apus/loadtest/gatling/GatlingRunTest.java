@@ -83,7 +83,8 @@ class GatlingRunTest {
                 JsonNode steady = outcome.report().path("series").path("steady");
                 assertThat(steady.path("completed").asLong()).isPositive();
                 assertThat(steady.path(fault == Fault.BUSY ? "refused" : "failed")
-                                .asLong()).as(fault + ": " + outcome.text())
+                                .asLong())
+                        .as(fault + ": " + outcome.text())
                         .isEqualTo(server.requests() / 2);
             }
         }

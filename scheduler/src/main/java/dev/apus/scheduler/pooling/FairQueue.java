@@ -18,6 +18,8 @@ final class FairQueue {
     private static final class Line {
         final ArrayDeque<Entry> entries = new ArrayDeque<>();
         double served;
+        long tokens;
+        double weight = 1;
     }
 
     private final Map<String, Line> lines = new HashMap<>();
@@ -25,9 +27,28 @@ final class FairQueue {
     private double level;
 
     private int size;
+    private long tokens;
 
     int size() {
         return size;
+    }
+
+    /** Tokens of all sequences here. */
+    long tokens() {
+        return tokens;
+    }
+
+    /** Tokens that are computed before those of a new sequence: the tenant's own, and of each other's as much for its weight. */
+    double tokensBefore(Tenant tenant) {
+        Line own = lines.get(tenant.name());
+        double ahead = own == null ? 0 : (double) own.tokens;
+        double sum = ahead;
+        for (Line line : lines.values()) {
+            if (line != own) {
+                sum += Math.min((double) line.tokens, ahead * line.weight / tenant.weight());
+            }
+        }
+        return sum;
     }
 
     void add(Entry entry) {
@@ -36,6 +57,9 @@ final class FairQueue {
             line.served = Math.max(line.served, level);
         }
         line.entries.add(entry);
+        line.weight = entry.request.tenant().weight();
+        line.tokens += entry.request.ids().length;
+        tokens += entry.request.ids().length;
         size++;
     }
 
@@ -59,6 +83,8 @@ final class FairQueue {
                 return null;
             }
             line.entries.remove();
+            line.tokens -= entry.request.ids().length;
+            tokens -= entry.request.ids().length;
             size--;
             Tenant tenant = entry.request.tenant();
             if (!dropped) {

@@ -1,10 +1,12 @@
 package dev.apus.scheduler.pooling;
 
+import dev.apus.scheduler.DeadlineException;
 import dev.apus.scheduler.GenerationException;
 import dev.apus.scheduler.QueueFullException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -15,15 +17,22 @@ import org.slf4j.LoggerFactory;
  */
 public final class PoolingEngine implements Pooler {
     private static final Logger LOG = LoggerFactory.getLogger(PoolingEngine.class);
-    /** What Retry-After says: the queue is seconds long at most. */
+    /** What Retry-After says at least and at most: the queue is seconds long. */
     private static final int RETRY_SECONDS = 1;
+
+    private static final int MOST_RETRY_SECONDS = 60;
+    private static final double NANOS_PER_MILLI = 1e6;
+    private static final double NANOS_PER_SECOND = 1e9;
 
     private final PoolingInfo info;
     private final PoolingRunner runner;
     private final Turns turns;
     private final int maxWaiting;
+    private final long maxQueuedTokens;
+    private final LongSupplier clock;
     private final Object lock = new Object();
     private final FairQueue queue = new FairQueue();
+    private final PoolingPace pace = new PoolingPace();
     private final Turns.Turn turn = new Turns.Turn() {
         @Override
         public void run() {
@@ -42,8 +51,20 @@ public final class PoolingEngine implements Pooler {
     /**
      * @param runner takes sequences of {@code info.maxTokens()} at least
      * @param maxWaiting most sequences in the queue
+     * @param maxQueuedTokens most tokens in the queue, but for a request that finds none there; 0 means no limit
      */
-    public PoolingEngine(PoolingInfo info, PoolingRunner runner, Turns turns, int maxWaiting) {
+    public PoolingEngine(PoolingInfo info, PoolingRunner runner, Turns turns, int maxWaiting, long maxQueuedTokens) {
+        this(info, runner, turns, maxWaiting, maxQueuedTokens, System::nanoTime);
+    }
+
+    /** The same by another clock than the system's, for tests. */
+    PoolingEngine(
+            PoolingInfo info,
+            PoolingRunner runner,
+            Turns turns,
+            int maxWaiting,
+            long maxQueuedTokens,
+            LongSupplier clock) {
         if (info.maxTokens() > runner.maxTokens()) {
             throw new IllegalArgumentException("sequences of " + info.maxTokens() + " tokens, batches of "
                     + runner.maxTokens() + "; a batch must hold the longest sequence");
@@ -52,6 +73,8 @@ public final class PoolingEngine implements Pooler {
         this.runner = runner;
         this.turns = turns;
         this.maxWaiting = maxWaiting;
+        this.maxQueuedTokens = maxQueuedTokens;
+        this.clock = clock;
     }
 
     @Override
@@ -65,7 +88,7 @@ public final class PoolingEngine implements Pooler {
     }
 
     @Override
-    public List<CompletableFuture<float[][]>> submit(List<PoolingRequest> requests) {
+    public List<CompletableFuture<float[][]>> submit(List<PoolingRequest> requests, long deadlineNanos) {
         requests.forEach(this::check);
         List<CompletableFuture<float[][]>> results = new ArrayList<>(requests.size());
         boolean ask;
@@ -80,6 +103,7 @@ public final class PoolingEngine implements Pooler {
             if (queue.size() + requests.size() > maxWaiting) {
                 throw new QueueFullException(queue.size(), maxWaiting, RETRY_SECONDS);
             }
+            admit(requests, deadlineNanos);
             for (PoolingRequest request : requests) {
                 CompletableFuture<float[][]> result = new CompletableFuture<>();
                 results.add(result);
@@ -88,12 +112,45 @@ public final class PoolingEngine implements Pooler {
             stats = new PoolingStats(
                     stats.sequences(), stats.tokens(), stats.batches(), stats.failures(), queue.size());
             ask = !turnAsked && queue.size() > 0;
+            if (ask) {
+                pace.begin(clock.getAsLong());
+            }
             turnAsked |= ask;
         }
         if (ask) {
             turns.next(turn);
         }
         return results;
+    }
+
+    /** Refuses what is too much or would be too late; nothing is too late that has nothing before it, or while no batches have been seen. */
+    private void admit(List<PoolingRequest> requests, long deadlineNanos) {
+        long tokens =
+                requests.stream().mapToLong(request -> request.ids().length).sum();
+        if (maxQueuedTokens > 0 && queue.tokens() > 0 && queue.tokens() + tokens > maxQueuedTokens) {
+            double excess = queue.tokens() + tokens - maxQueuedTokens;
+            throw new QueueFullException(
+                    QueueFullException.Limit.TOKENS,
+                    queue.tokens() + " tokens are queued, " + tokens + " more are beyond the limit of "
+                            + maxQueuedTokens,
+                    retryAfter(pace.nanos(excess)));
+        }
+        if (deadlineNanos <= 0 || requests.isEmpty()) {
+            return;
+        }
+        double before = queue.tokensBefore(requests.getFirst().tenant());
+        double predicted = pace.nanos(before + tokens);
+        if (before > 0 && predicted > deadlineNanos) {
+            throw new DeadlineException(
+                    "the answer",
+                    Math.round(predicted / NANOS_PER_MILLI),
+                    Math.round(deadlineNanos / NANOS_PER_MILLI),
+                    retryAfter(predicted - deadlineNanos));
+        }
+    }
+
+    private static int retryAfter(double nanos) {
+        return (int) Math.clamp(Math.ceil(nanos / NANOS_PER_SECOND), RETRY_SECONDS, MOST_RETRY_SECONDS);
     }
 
     private void check(PoolingRequest request) {
@@ -135,6 +192,9 @@ public final class PoolingEngine implements Pooler {
                     stats.batches() + (batch.isEmpty() ? 0 : 1),
                     stats.failures() + failed,
                     queue.size());
+            if (!batch.isEmpty()) {
+                pace.batch(tokens, clock.getAsLong());
+            }
             more = queue.size() > 0;
             turnAsked = more;
         }

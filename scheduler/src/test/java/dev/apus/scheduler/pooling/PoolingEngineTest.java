@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.apus.models.Pooling;
 import dev.apus.models.PoolingSettings;
+import dev.apus.scheduler.DeadlineException;
 import dev.apus.scheduler.GenerationException;
 import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Tenant;
@@ -13,14 +14,17 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 /** How sequences become batches: the budget, the order, fairness, faults. A test takes the turns itself. */
 final class PoolingEngineTest {
     private static final int BUDGET = 10;
     private static final int MOST_SEQUENCES = 4;
+    private static final long BATCH_NANOS = 1_000_000_000;
 
     private final ArrayDeque<Turns.Turn> turns = new ArrayDeque<>();
+    private final AtomicLong clock = new AtomicLong();
     /** First ids of the sequences of each batch. */
     private final List<List<Integer>> batches = new ArrayList<>();
 
@@ -37,6 +41,7 @@ final class PoolingEngineTest {
 
         @Override
         public List<float[][]> run(List<PoolingRequest> batch) {
+            clock.addAndGet(BATCH_NANOS);
             batches.add(batch.stream().map(request -> request.ids()[0]).toList());
             assertThat(batch.stream().mapToInt(request -> request.ids().length).sum())
                     .isLessThanOrEqualTo(BUDGET);
@@ -52,7 +57,9 @@ final class PoolingEngineTest {
             new PoolingInfo(1, 100, 8, new PoolingSettings(Pooling.MEAN, true, Map.of(), null, 0), null, null),
             runner,
             turns::add,
-            20);
+            20,
+            70,
+            clock::get);
 
     private static PoolingRequest request(int first, int length, Tenant tenant) {
         int[] ids = new int[length];
@@ -150,6 +157,40 @@ final class PoolingEngineTest {
                 .isInstanceOf(QueueFullException.class)
                 .hasMessage("12 requests are waiting, the limit is 20");
         assertThat(engine.stats().waiting()).isEqualTo(12);
+    }
+
+    @Test
+    void refusesTokensBeyondTheLimitOnceThereAreSome() {
+        submit(8, 8, 8, 8, 8, 8, 8, 8, 6);
+        assertThatThrownBy(() -> submit(1))
+                .isInstanceOfSatisfying(
+                        QueueFullException.class, e -> assertThat(e.limit()).isEqualTo(QueueFullException.Limit.TOKENS))
+                .hasMessage("70 tokens are queued, 1 more are beyond the limit of 70");
+        takeTurns();
+        assertThat(submit(8, 8, 8, 8, 8, 8, 8, 8, 8))
+                .as("of one that finds none")
+                .hasSize(9);
+    }
+
+    /** Full batches, each of which takes a second. */
+    @Test
+    void refusesWhatWouldBeComputedPastItsDeadline() {
+        PoolingRequest eight = request(1, 8, Tenant.DEFAULT);
+        for (int i = 0; i < PoolingPace.LEAST_BATCHES; i++) {
+            engine.submit(List.of(eight), 1);
+            engine.submit(List.of(request(1, BUDGET - 8, Tenant.DEFAULT)), 1);
+            takeTurns();
+        }
+        engine.submit(List.of(eight), 1);
+        assertThatThrownBy(() -> engine.submit(List.of(eight), 16 * BATCH_NANOS / BUDGET - 1))
+                .isInstanceOf(DeadlineException.class)
+                .hasMessageContaining("the answer would come in about");
+        engine.submit(List.of(eight), 16 * BATCH_NANOS / BUDGET + 1);
+        engine.submit(List.of(eight), 0);
+        engine.submit(List.of(request(2, 8, Tenant.named("other"))), 1);
+        assertThat(engine.stats().waiting()).as("another tenant's turn is next").isEqualTo(4);
+        takeTurns();
+        assertThat(engine.stats().waiting()).isZero();
     }
 
     @Test

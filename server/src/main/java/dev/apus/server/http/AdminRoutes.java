@@ -9,12 +9,14 @@ import dev.apus.server.http.Route.Kind;
 import dev.apus.server.http.Route.Needs;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import java.nio.charset.StandardCharsets;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.slf4j.LoggerFactory;
+import tools.jackson.databind.JsonNode;
 
 /** What changes the server for everybody, under vLLM's names where it has the same: pause, sleep, caches, the log. Thread-safe. */
 final class AdminRoutes {
@@ -22,6 +24,9 @@ final class AdminRoutes {
     private static final byte[] DONE = "{\"success\":true}".getBytes(StandardCharsets.US_ASCII);
     /** Libraries may log what clients send, their keys among it. */
     private static final String LOGGERS = "dev.apus";
+
+    /** As many as one order may name. */
+    private static final int MOST_IDS = 1024;
 
     private static final List<String> LEVELS = List.of("ERROR", "WARN", "INFO", "DEBUG", "TRACE");
 
@@ -48,6 +53,7 @@ final class AdminRoutes {
                 post("/wake_up", this::resume),
                 get("/is_sleeping", this::isSleeping),
                 post("/reset_prefix_cache", this::resetPrefixCache),
+                post("/abort_requests", this::abortRequests),
                 get("/log_level", this::logLevel),
                 post("/log_level", this::setLogLevel),
                 get("/server_info", this::serverInfo));
@@ -119,6 +125,32 @@ final class AdminRoutes {
         model.engine().resetPrefixCache().join();
         LOG.info("the prefix cache is reset by '{}'", exchange.principal().key());
         exchange.respondJson(200, DONE);
+    }
+
+    /** Ends requests by the ids in their {@code x-request-id}. */
+    private void abortRequests(Exchange exchange) {
+        Fields fields = new Fields(json.parse(exchange.body()));
+        JsonNode given = fields.node("request_ids");
+        if (given == null) {
+            throw fields.missing("request_ids");
+        }
+        if (!given.isArray()) {
+            throw fields.wrongType("request_ids", given, "a list of request ids");
+        }
+        Fields.checkSize("request_ids", given.size(), MOST_IDS);
+        Set<String> ids = new HashSet<>();
+        for (JsonNode id : given) {
+            if (!id.isString()) {
+                throw fields.wrongType("request_ids", id, "a list of request ids");
+            }
+            ids.add(id.asString());
+        }
+        GenerationRoutes.warn(exchange, fields);
+        int aborted = inFlight.abort(ids);
+        LOG.info(
+                "{} requests are aborted by '{}'", aborted, exchange.principal().key());
+        exchange.respondJson(
+                200, new JsonOut().raw("{\"aborted\":").number(aborted).raw("}").toBytes());
     }
 
     private void logLevel(Exchange exchange) {

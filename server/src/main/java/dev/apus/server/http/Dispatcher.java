@@ -187,7 +187,7 @@ final class Dispatcher {
         String path = exchange.path();
         Set<String> allowed = new TreeSet<>();
         for (Route route : routes) {
-            if (route.matches(path)) {
+            if (route.matches(path) && route.suits(exchange.headers())) {
                 exchange.route(route.path());
                 if (route.answers(exchange.method().name())) {
                     access.check(exchange, route.needs());

@@ -65,6 +65,9 @@ final class Exchange {
     private long receivedBytes;
     private long sentBytes;
     private volatile boolean disconnected;
+    /** The same of those that are the same request: the one that came and the one whose answer goes elsewhere. */
+    private final AtomicReference<@Nullable Generating> generating;
+
     private volatile @Nullable Runnable onEnd;
     private volatile @Nullable Runnable onAbort;
     private volatile @Nullable Consumer<ApiException> onRefusal;
@@ -73,6 +76,16 @@ final class Exchange {
 
     /** @param watch hears of its end */
     Exchange(AnswerSink sink, HttpRequest request, MemoryBudget budget, RequestWatch watch) {
+        this(sink, request, budget, watch, new AtomicReference<>());
+    }
+
+    private Exchange(
+            AnswerSink sink,
+            HttpRequest request,
+            MemoryBudget budget,
+            RequestWatch watch,
+            AtomicReference<@Nullable Generating> generating) {
+        this.generating = generating;
         this.sink = sink;
         this.request = request;
         this.budget = budget;
@@ -209,6 +222,16 @@ final class Exchange {
         admission = counted;
     }
 
+    /** How far the engine is with it; null before it has been asked, or if it never is. Any thread. */
+    @Nullable
+    Generating generating() {
+        return generating.get();
+    }
+
+    void generating(Generating work) {
+        generating.set(work);
+    }
+
     /** What is known of it for those who watch the server. */
     RequestRecord record() {
         return record;
@@ -289,6 +312,11 @@ final class Exchange {
 
     /** The server waits no longer: what makes the answer ends it early; if nothing does yet, the request is refused. Any thread. */
     void abort() {
+        abort(ApiException.unavailable("the server is shutting down"));
+    }
+
+    /** The same with what a request hears whose answer nothing makes yet. */
+    void abort(ApiException refusal) {
         Runnable action = onAbort;
         if (action != null) {
             action.run();
@@ -296,7 +324,7 @@ final class Exchange {
         }
         sink.loop().execute(() -> {
             closeAfter();
-            respond(ApiException.unavailable("the server is shutting down"));
+            respond(refusal);
         });
     }
 
@@ -321,7 +349,7 @@ final class Exchange {
         if (counted == null && isOver()) {
             throw ApiException.unavailable("the client has gone");
         }
-        Exchange other = new Exchange(elsewhere, request, budget, watch);
+        Exchange other = new Exchange(elsewhere, request, budget, watch, generating);
         other.background = true;
         other.route = route;
         other.principal = principal;
@@ -362,11 +390,12 @@ final class Exchange {
         ended = true;
         status = disconnected ? CLIENT_GONE : answerStatus;
         endBody();
-        if (answerStatus != 204) {
+        boolean bare = answerStatus == 204 || answerStatus == 304;
+        if (!bare) {
             header("content-type", contentType);
             header("content-length", Integer.toString(content.length));
         }
-        boolean headOnly = answerStatus == 204 || method().equals(HttpMethod.HEAD);
+        boolean headOnly = bare || method().equals(HttpMethod.HEAD);
         sentBytes += sink.whole(head(), headOnly ? NOTHING : content, leaving(content.length));
         run(onEnd);
         over();

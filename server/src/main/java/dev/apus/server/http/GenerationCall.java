@@ -41,6 +41,7 @@ final class GenerationCall {
     private int sentChoices;
     private boolean closed;
     private volatile boolean cancelled;
+    private final Generating progress = new Generating();
 
     GenerationCall(
             Exchange exchange,
@@ -64,6 +65,7 @@ final class GenerationCall {
     /** Adds a sequence before {@link #start}. */
     void add(Prompt prompt, Request request, Tokenizer tokenizer) {
         choices.add(new Choice(this, spec, choices.size(), prompt, request, tokenizer));
+        progress.add(request);
     }
 
     /** Submits all choices, or none if the engine does not take all. */
@@ -96,6 +98,7 @@ final class GenerationCall {
                 jobs.add(new Engine.Job(choice.request(), event -> pump.post(choice, event)));
             }
             engine.submit(jobs);
+            exchange.generating(progress);
             if (cancelled) {
                 // The client went before the engine had heard of them.
                 abortAll();
@@ -181,6 +184,7 @@ final class GenerationCall {
                     renderer.running();
                 }
                 exchange.admission().takeGenerated(tokens.ids().length);
+                progress.generated(tokens.ids().length);
                 exchange.record().tokens();
                 usage.generated(tokens.ids().length);
                 metrics.tokens(choice.request(), choice.sinceLastTokens(System.nanoTime()));
@@ -192,6 +196,7 @@ final class GenerationCall {
             case Finished finished -> {
                 choice.add(finished);
                 endedChoices++;
+                progress.ended(endedChoices);
                 String told = choice.finishReason();
                 String reason = told == null ? "abort" : told;
                 RequestRecord record = exchange.record();
@@ -205,6 +210,7 @@ final class GenerationCall {
             case Failed failed -> {
                 choice.add(failed);
                 endedChoices++;
+                progress.ended(endedChoices);
                 metrics.failed();
                 exchange.record().failed(choice.index());
                 if (choice.failure() != null) {

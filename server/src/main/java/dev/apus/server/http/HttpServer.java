@@ -114,6 +114,8 @@ public final class HttpServer implements AutoCloseable {
         PoolingCall pooling = new PoolingCall(model, options, metrics);
         routes.addAll(new PoolingRoutes(model, json, inputs, pooling).routes());
         routes.addAll(new RankingRoutes(model, json, inputs, pooling).routes());
+        routes.addAll(new ConsoleRoutes().routes());
+        routes.addAll(new RequestRoutes(model.engine(), inFlight).routes());
         routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api()).routes());
         batches = new BatchService(options.batches());
         routes.addAll(new FileRoutes(batches).routes());

@@ -1,5 +1,7 @@
 package dev.apus.server.http;
 
+import java.util.Comparator;
+import java.util.List;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -69,6 +71,15 @@ final class InFlight {
         return exchanges.size();
     }
 
+    /** Those that came first, at most so many. */
+    List<Exchange> oldest(int most) {
+        long now = System.nanoTime();
+        return exchanges.stream()
+                .sorted(Comparator.comparingLong(exchange -> exchange.arrivalNanos() - now))
+                .limit(most)
+                .toList();
+    }
+
     /** Runs the action once as soon as none is in flight or {@link #resume} is called, on this thread or the one that sees to that. */
     void whenEmpty(Runnable action) {
         waiting.add(action);
@@ -84,6 +95,19 @@ final class InFlight {
         // The last word of an aborted answer must not be taken for its end.
         abortions.incrementAndGet();
         exchanges.forEach(Exchange::abort);
+    }
+
+    /** Ends those that have one of these ids, as {@link #abortAll} does; returns their number. */
+    int abort(Set<String> requestIds) {
+        int aborted = 0;
+        for (Exchange exchange : exchanges) {
+            if (requestIds.contains(exchange.requestId())) {
+                exchange.abort(new ApiException(
+                        503, "the request was ended by the administrator", null, "request_aborted", 0));
+                aborted++;
+            }
+        }
+        return aborted;
     }
 
     /** How often all were ended: an answer that came after one more may not be whole. */

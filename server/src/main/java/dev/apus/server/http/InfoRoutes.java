@@ -85,6 +85,7 @@ final class InfoRoutes {
         out.raw(",\"model\":").string(model.name());
         out.raw(
                 ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/responses\",\"/v1/messages\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
+        exchange.header("vary", "accept");
         exchange.respondJson(
                 200,
                 out.raw("\"/health\",\"/live\",\"/ready\",\"/version\",\"/load\",\"/metrics\",\"/openapi.json\"]}")

@@ -75,7 +75,9 @@ final class PoolingCall {
      * @throws ApiException if the queue is full, the tenant's quota spent, the model fails, it takes too long or the client goes
      */
     List<float[][]> run(Exchange exchange, List<SequenceTemplate.Sequence> sequences, PoolingTask task) {
-        Tenant tenant = Access.tenantOf(exchange);
+        Slo slo = Slo.of(exchange);
+        Tenant tenant = Slo.tenantOf(exchange, slo);
+        long limit = shorter(options.requestTimeout().toNanos(), slo.timeoutNanos());
         List<PoolingRequest> requests = new ArrayList<>(sequences.size());
         for (SequenceTemplate.Sequence sequence : sequences) {
             requests.add(new PoolingRequest(sequence.ids(), sequence.types(), task, tenant));
@@ -88,7 +90,7 @@ final class PoolingCall {
         }
         List<CompletableFuture<float[][]>> results;
         try {
-            results = pooler().submit(requests);
+            results = pooler().submit(requests, left(exchange, shorter(limit, slo.ttftNanos())));
         } catch (RuntimeException e) {
             exchange.admission().giveBack(tokens);
             throw Refusal.told(e, metrics);
@@ -98,11 +100,22 @@ final class PoolingCall {
         Runnable drop = () -> results.forEach(result -> result.cancel(false));
         exchange.onAbort(drop);
         exchange.onEnd(drop);
-        return await(exchange, results, drop);
+        return await(exchange, results, drop, limit);
     }
 
-    private List<float[][]> await(Exchange exchange, List<CompletableFuture<float[][]>> results, Runnable drop) {
-        long limit = options.requestTimeout().toNanos();
+    /** Of two limits of which 0 is none. */
+    private static long shorter(long a, long b) {
+        return a == 0 || b == 0 ? a + b : Math.min(a, b);
+    }
+
+    /** What is left of a limit since the request came, at least a nanosecond; 0 is none. */
+    private static long left(Exchange exchange, long limit) {
+        return limit == 0 ? 0 : Math.max(1, exchange.arrivalNanos() + limit - System.nanoTime());
+    }
+
+    /** @param limit nanoseconds after the request's arrival; 0 means none */
+    private static List<float[][]> await(
+            Exchange exchange, List<CompletableFuture<float[][]>> results, Runnable drop, long limit) {
         long deadline = exchange.arrivalNanos() + limit;
         List<float[][]> rows = new ArrayList<>(results.size());
         try {
@@ -117,8 +130,7 @@ final class PoolingCall {
             drop.run();
             throw new ApiException(
                     504,
-                    "the request was not done within "
-                            + options.requestTimeout().toSeconds() + " s",
+                    "the request was not done within its limit of " + limit / 1_000_000 + " ms",
                     null,
                     "request_timeout",
                     0);

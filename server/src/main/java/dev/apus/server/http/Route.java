@@ -1,6 +1,9 @@
 package dev.apus.server.http;
 
 import dev.apus.server.auth.Role;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,9 +13,15 @@ import org.jspecify.annotations.Nullable;
  * @param path its path; one that ends in {@code *} takes all that begin so
  * @param kind what it costs and when it is answered
  * @param needs who may ask for it, once there are keys
+ * @param page whether it is for browsers alone: those that accept HTML
  * @param handler answers the exchange, now or later
  */
-record Route(String method, String path, Kind kind, Needs needs, Handler handler) {
+record Route(String method, String path, Kind kind, Needs needs, boolean page, Handler handler) {
+    /** A route for all clients. */
+    Route(String method, String path, Kind kind, Needs needs, Handler handler) {
+        this(method, path, kind, needs, false, handler);
+    }
+
     /** A route for those who may use the models. */
     Route(String method, String path, Kind kind, Handler handler) {
         this(method, path, kind, Needs.INFERENCE, handler);
@@ -20,7 +29,10 @@ record Route(String method, String path, Kind kind, Needs needs, Handler handler
 
     /** What a request must bring to be answered. */
     enum Needs {
-        /** Nothing: for orchestrators, which have no key. Such a route tells nothing but that the server is there. */
+        /**
+         * Nothing: for orchestrators, which have no key, and for the console's page, which asks for one. Such a route tells nothing but that
+         * the server is there.
+         */
         NOTHING(null),
         /** Any valid key. */
         KEY(null),
@@ -65,6 +77,14 @@ record Route(String method, String path, Kind kind, Needs needs, Handler handler
         return path.endsWith("*")
                 ? requested.length() >= path.length() && requested.startsWith(path.substring(0, path.length() - 1))
                 : path.equals(requested);
+    }
+
+    /** Whether a client with these headers is one of those that it is for. */
+    boolean suits(HttpHeaders headers) {
+        return !page
+                || headers.get(HttpHeaderNames.ACCEPT, "")
+                        .toLowerCase(Locale.ROOT)
+                        .contains("text/html");
     }
 
     boolean answers(String requestedMethod) {

@@ -22,6 +22,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,6 +31,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Keys change while clients ask. */
 @Timeout(60)
 class KeyRotationTest {
+    private static final int CLIENTS = 4;
+    private static final int ROUNDS = 8;
     private static final String BODY = "{\"prompt\":\"hi\",\"max_tokens\":4}";
 
     @TempDir
@@ -54,23 +58,28 @@ class KeyRotationTest {
         create("key-0", "secret-0");
         AtomicReference<String> current = new AtomicReference<>("secret-0");
         AtomicBoolean done = new AtomicBoolean();
-        LongAdder answered = new LongAdder();
+        List<LongAdder> answered =
+                Stream.generate(LongAdder::new).limit(CLIENTS).toList();
         try (ApiServer server =
                         new ApiServer(new CharTokenizer(), new StubEngine(), options -> options.security(security()));
-                ExecutorService threads = Executors.newFixedThreadPool(4)) {
+                ExecutorService threads = Executors.newFixedThreadPool(CLIENTS)) {
             List<Future<List<String>>> clients = new ArrayList<>();
-            for (int i = 0; i < 4; i++) {
-                clients.add(threads.submit(() -> askUntil(done, server, current, answered)));
+            for (LongAdder count : answered) {
+                clients.add(threads.submit(() -> askUntil(done, server, current, count)));
             }
-            for (int round = 1; round <= 8; round++) {
+            for (int round = 1; round <= ROUNDS; round++) {
                 String old = "key-" + (round - 1);
                 String oldSecret = current.get();
                 create("key-" + round, "secret-" + round);
                 awaitStatus(server, "secret-" + round, 200);
                 current.set("secret-" + round);
-                long before = answered.sum();
-                // Those that were about to ask with the old key have asked.
-                ServerFixture.await("answers to all", () -> answered.sum() >= before + 8);
+                List<Long> before = answered.stream().map(LongAdder::sum).toList();
+                // The first may have been asked with the old key, which the second was not: so each client has to have
+                // both.
+                ServerFixture.await(
+                        "two answers to each",
+                        () -> IntStream.range(0, CLIENTS)
+                                .allMatch(i -> answered.get(i).sum() >= before.get(i) + 2));
                 KeysText.update(file(), keys -> keys.revoked(old));
                 awaitStatus(server, oldSecret, 401);
             }
@@ -79,7 +88,7 @@ class KeyRotationTest {
                 assertThat(client.get()).as("refusals").isEmpty();
             }
         }
-        assertThat(answered.sum()).isGreaterThan(60);
+        assertThat(answered).allMatch(count -> count.sum() >= 2 * ROUNDS);
     }
 
     private static List<String> askUntil(

@@ -11,6 +11,7 @@ import dev.apus.scheduler.EngineEvent.Tokens;
 import dev.apus.scheduler.EngineStats;
 import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Request;
+import dev.apus.scheduler.RequestStats;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -62,6 +63,7 @@ final class ManualEngine implements Engine {
     private final LinkedBlockingQueue<Work> submitted = new LinkedBlockingQueue<>();
     private final Map<String, Work> live = new ConcurrentHashMap<>();
     private final List<String> aborted = new CopyOnWriteArrayList<>();
+    private final Map<String, RequestStats> told = new ConcurrentHashMap<>();
     /** Requests that it still takes before its queue is full. */
     final AtomicInteger room = new AtomicInteger(Integer.MAX_VALUE);
 
@@ -143,6 +145,16 @@ final class ManualEngine implements Engine {
     public CompletableFuture<Void> resetPrefixCache() {
         resets.incrementAndGet();
         return CompletableFuture.completedFuture(null);
+    }
+
+    /** From now on this is told of the request. */
+    void stats(RequestStats stats) {
+        told.put(stats.id(), stats);
+    }
+
+    @Override
+    public List<RequestStats> requests() {
+        return List.copyOf(told.values());
     }
 
     @Override
