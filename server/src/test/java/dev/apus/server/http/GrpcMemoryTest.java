@@ -66,6 +66,24 @@ class GrpcMemoryTest {
     }
 
     @Test
+    void manySmallMessagesWithinOneWeighWhatTheyBecome() throws Exception {
+        byte[] empties = new byte[400_000];
+        for (int i = 0; i < empties.length; i += 2) {
+            empties[i] = 0x12;
+        }
+        try (GrpcFixture fixture = new GrpcFixture(options -> options.maxBufferedBytes(64 << 20));
+                RawHttp2 client = RawHttp2.connect(fixture.server)) {
+            call(client, 1, "/apus.v1.Inference/Chat", "grpc-encoding", "gzip");
+            byte[] bomb = gzip(empties);
+            client.frame(RawHttp2.DATA, RawHttp2.END_STREAM, 1, message(true, bomb.length, bomb));
+            RawHttp2.Answer answer = client.await(1);
+            assertThat(grpcStatus(answer)).isEqualTo(code(Status.Code.RESOURCE_EXHAUSTED));
+            assertThat(answer.header("grpc-message")).contains("bytes of the server's memory");
+            ServerFixture.await("the memory is back", () -> fixture.server.memoryTaken() == 0);
+        }
+    }
+
+    @Test
     void aBombWhoseClientGoesGivesAllBack() throws Exception {
         byte[] bomb = gzip(TokenizeRequest.newBuilder()
                 .setText("x".repeat(12 << 20))
