@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 final class Exchange {
     private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:/@+=-]{1,128}");
     /** The form of a target that proxies use; what follows the authority is the rest. */
-    private static final Pattern ABSOLUTE_FORM = Pattern.compile("(?is)https?://[^/?#]*(.*)");
+    private static final Pattern ABSOLUTE_FORM = Pattern.compile("(?is)https?://([^/?#]*)(.*)");
 
     /** Of a request whose client went before it was answered, as nginx logs it; never sent. */
     static final int CLIENT_GONE = 499;
@@ -541,12 +541,18 @@ final class Exchange {
         };
     }
 
+    /** The host, and port if there is one, of a target as proxies send it; null if the target names none. */
+    static @Nullable String authority(String target) {
+        Matcher absolute = ABSOLUTE_FORM.matcher(target);
+        return absolute.matches() ? absolute.group(1) : null;
+    }
+
     private static String originForm(String target) {
         Matcher absolute = ABSOLUTE_FORM.matcher(target);
         if (!absolute.matches()) {
             return target;
         }
-        String rest = absolute.group(1);
+        String rest = absolute.group(2);
         return rest.startsWith("/") ? rest : "/" + rest;
     }
 }
