@@ -181,12 +181,12 @@ class GrpcMemoryTest {
             HealthGrpc.HealthStub stub = HealthGrpc.newStub(fixture.client.channel());
             List<GrpcClient.Collector<HealthCheckRequest, HealthCheckResponse>> watches = new ArrayList<>();
             for (int i = 0; i < 16; i++) {
-                watches.add(watch(stub, i % 2 == 0 ? "" : "unknown"));
+                var watch = watch(stub, i % 2 == 0 ? "" : "unknown");
+                // One after the other: a client sends calls in any order while it connects.
+                ServerFixture.await("the state", () -> watch.messages.size() == 1);
+                watches.add(watch);
             }
             assertThat(watch(stub, "").end()).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
-            for (var watch : watches) {
-                ServerFixture.await("the state", () -> watch.messages.size() == 1);
-            }
             try (GrpcClient other = fixture.connect()) {
                 var another = watch(HealthGrpc.newStub(other.channel()), "");
                 ServerFixture.await("the state", () -> another.messages.size() == 1);
