@@ -181,10 +181,11 @@ class GrpcMemoryTest {
             HealthGrpc.HealthStub stub = HealthGrpc.newStub(fixture.client.channel());
             List<GrpcClient.Collector<HealthCheckRequest, HealthCheckResponse>> watches = new ArrayList<>();
             for (int i = 0; i < 16; i++) {
-                var watch = watch(stub, i % 2 == 0 ? "" : "unknown");
-                // One after the other: a client sends calls in any order while it connects.
+                watches.add(watch(stub, i % 2 == 0 ? "" : "unknown"));
+            }
+            // Calls are begun by any threads: which of many would be the last is not known before.
+            for (var watch : watches) {
                 ServerFixture.await("the state", () -> watch.messages.size() == 1);
-                watches.add(watch);
             }
             assertThat(watch(stub, "").end()).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
             try (GrpcClient other = fixture.connect()) {
