@@ -2,6 +2,7 @@ package dev.apus.server;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
@@ -48,6 +49,11 @@ class ModuleRulesTest {
                 .whereLayer("kernels")
                 .mayOnlyBeAccessedByLayers("loaders", "models", "scheduler", "server")
                 .check(classes);
+    }
+
+    @Test
+    void theServersPackagesHaveNoCycles() {
+        slices().matching("dev.apus.server.(*)..").should().beFreeOfCycles().check(classes);
     }
 
     @Test

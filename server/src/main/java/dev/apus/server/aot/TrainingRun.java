@@ -3,6 +3,7 @@ package dev.apus.server.aot;
 import dev.apus.kernels.Backend;
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
+import dev.apus.server.grpc.GrpcServices;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
 import java.io.IOException;
@@ -39,7 +40,7 @@ public final class TrainingRun {
             TinyModel.write(file);
             try (LanguageModel model = LanguageModel.open(file, backend, options, "tiny");
                     HttpServer server = HttpServer.start(
-                            model.served(), HttpOptions.builder().port(0).build())) {
+                            model.served(), HttpOptions.builder().port(0).build(), GrpcServices::streams)) {
                 ask(server.port());
             }
         } finally {

@@ -6,6 +6,7 @@ import dev.apus.scheduler.LanguageModel;
 import dev.apus.scheduler.pooling.PoolingOptions;
 import dev.apus.server.auth.KeyStore;
 import dev.apus.server.auth.SecurityOptions;
+import dev.apus.server.grpc.GrpcServices;
 import dev.apus.server.http.HttpOptions;
 import dev.apus.server.http.HttpServer;
 import dev.apus.server.http.ListenException;
@@ -174,7 +175,7 @@ final class ServeCommand implements Callable<Integer> {
                         pools));
         HttpServer server;
         try {
-            server = HttpServer.start(loaded.served(), http);
+            server = HttpServer.start(loaded.served(), http, GrpcServices::streams);
         } catch (ListenException e) {
             // Taken while the model was loaded.
             loaded.close();

@@ -6,6 +6,7 @@ import dev.apus.server.http.CallSession;
 import dev.apus.server.http.FrontEnd;
 import dev.apus.server.http.FrontEnd.Purpose;
 import dev.apus.server.http.GrpcMethod;
+import dev.apus.server.http.HttpOptions;
 import io.grpc.Context;
 import io.grpc.Contexts;
 import io.grpc.Metadata;
@@ -20,6 +21,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 
 /** The gRPC services of a server: this project's, vLLM's, KServe's, health checks and reflection. Thread-safe. */
 public final class GrpcServices {
@@ -63,7 +65,7 @@ public final class GrpcServices {
      * @param stallTimeout how long a client may leave unread what is written for it
      * @param workers run what may block
      */
-    public GrpcServices(
+    private GrpcServices(
             FrontEnd front, int maxBodyBytes, Duration readTimeout, Duration stallTimeout, Executor workers) {
         this.front = front;
         List<ServerServiceDefinition> services = new ArrayList<>();
@@ -92,8 +94,14 @@ public final class GrpcServices {
                 workers);
     }
 
+    /** The services over a server's front end and within its limits, as the server takes them. */
+    public static Supplier<ChannelHandler> streams(FrontEnd front, HttpOptions options, Executor workers) {
+        return new GrpcServices(front, options.maxBodyBytes(), options.readTimeout(), options.stallTimeout(), workers)
+                ::newStream;
+    }
+
     /** The handler of one HTTP/2 stream whose content type is gRPC's; gets the stream's frames from its head on. */
-    public ChannelHandler newStream() {
+    private ChannelHandler newStream() {
         return server.newStream();
     }
 

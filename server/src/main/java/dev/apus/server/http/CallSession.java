@@ -23,6 +23,9 @@ public final class CallSession {
     /** An id in a list of parameters, and in what it becomes. */
     private static final int PER_ID = 64;
 
+    /** Requests of a stream of which more is kept than metrics. */
+    private static final int MOST_RECORDS = 256;
+
     private final FrontEnd front;
     private final Caller caller;
     private final HttpRequest request;
@@ -35,6 +38,7 @@ public final class CallSession {
     private final Set<Exchange> running = ConcurrentHashMap.newKeySet();
     private final RequestWatch watch;
     private final Queue<RequestRecord> records = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger recorded = new AtomicInteger();
     /** The call, and what the engine does for it. */
     private final AtomicInteger open = new AtomicInteger(1);
 
@@ -205,6 +209,10 @@ public final class CallSession {
     /** A part of the call is over. */
     void settled(Exchange exchange) {
         records.add(exchange.record());
+        if (recorded.incrementAndGet() > MOST_RECORDS) {
+            // A stream of requests may have no end.
+            records.poll();
+        }
         end();
     }
 
@@ -226,7 +234,7 @@ public final class CallSession {
         return head;
     }
 
-    /** What is known of the call's parts that are over. */
+    /** What is known of the call's last parts that are over. */
     Collection<RequestRecord> records() {
         return records;
     }

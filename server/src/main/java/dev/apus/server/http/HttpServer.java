@@ -3,7 +3,6 @@ package dev.apus.server.http;
 import dev.apus.scheduler.ServedModel;
 import dev.apus.server.auth.KeyStore;
 import dev.apus.server.auth.SecurityOptions;
-import dev.apus.server.grpc.GrpcServices;
 import dev.apus.server.tls.TlsCertificates;
 import dev.apus.server.tls.TlsOptions;
 import io.netty.bootstrap.ServerBootstrap;
@@ -35,6 +34,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -172,35 +172,36 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /**
-     * Starts to listen.
+     * Starts to listen, without gRPC.
      *
-     * @throws ListenException if the address cannot be listened on; the message says why and what to do
-     */
-    public static HttpServer start(ServedModel model, HttpOptions options) {
-        return new HttpServer(model, options, HttpServer::services);
-    }
-
-    /** How gRPC is answered. */
-    private interface Grpc {
-        @Nullable
-        Supplier<ChannelHandler> streams(FrontEnd front, HttpOptions options, ExecutorService workers);
-    }
-
-    private static Supplier<ChannelHandler> services(FrontEnd front, HttpOptions options, ExecutorService workers) {
-        return new GrpcServices(front, options.maxBodyBytes(), options.readTimeout(), options.stallTimeout(), workers)
-                ::newStream;
-    }
-
-    /**
-     * Starts to listen, with another answer to gRPC than this server's services.
-     *
-     * @param grpc makes the handler of an HTTP/2 stream whose content type is gRPC's: it is put into the stream's channel, gets
-     *     {@code Http2HeadersFrame} and {@code Http2DataFrame} from the first one on, and writes the like; null if there is no gRPC
      * @throws ListenException if the address cannot be listened on; the message says why and what to do
      * @throws IllegalArgumentException if a file for TLS is wrong; the message says which, why and what to do
      */
-    public static HttpServer start(ServedModel model, HttpOptions options, @Nullable Supplier<ChannelHandler> grpc) {
-        return new HttpServer(model, options, (front, given, workers) -> grpc);
+    public static HttpServer start(ServedModel model, HttpOptions options) {
+        return start(model, options, (front, given, workers) -> null);
+    }
+
+    /** How gRPC is answered. */
+    public interface Grpc {
+        /**
+         * What makes the handler of an HTTP/2 stream whose content type is gRPC's: it is put into the stream's channel, gets {@code
+         * Http2HeadersFrame} and {@code Http2DataFrame} from the first one on, and writes the like; null if there is no gRPC.
+         *
+         * @param front what services ask
+         * @param workers run what may block
+         */
+        @Nullable
+        Supplier<ChannelHandler> streams(FrontEnd front, HttpOptions options, Executor workers);
+    }
+
+    /**
+     * Starts to listen, with gRPC on the same port.
+     *
+     * @throws ListenException if the address cannot be listened on; the message says why and what to do
+     * @throws IllegalArgumentException if a file for TLS is wrong; the message says which, why and what to do
+     */
+    public static HttpServer start(ServedModel model, HttpOptions options, Grpc grpc) {
+        return new HttpServer(model, options, grpc);
     }
 
     /**

@@ -4,6 +4,7 @@ import dev.apus.models.chat.ChatTemplate;
 import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.Engine;
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.grpc.GrpcServices;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -55,7 +56,8 @@ final class ApiServer implements AutoCloseable {
         client = wire.client();
         server = HttpServer.start(
                 new ServedModel("stub", tokenizer, template, Map.of(), CONTEXT, tokenizer.size(), Map.of(), engine),
-                options.apply(wire.options(HttpOptions.builder()).port(0)).build());
+                options.apply(wire.options(HttpOptions.builder()).port(0)).build(),
+                GrpcServices::streams);
     }
 
     int port() {

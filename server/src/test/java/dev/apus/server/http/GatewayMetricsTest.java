@@ -6,6 +6,7 @@ import dev.apus.kernels.cpu.CpuBackend;
 import dev.apus.kernels.cpu.CpuOptions;
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
+import dev.apus.server.grpc.GrpcServices;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -48,7 +49,7 @@ class GatewayMetricsTest {
                         .kvCacheMetricsSample(1)
                         .build(),
                 "m");
-        server = HttpServer.start(model.served(), HttpOptions.builder().port(0).build());
+        server = HttpServer.start(model.served(), HttpOptions.builder().port(0).build(), GrpcServices::streams);
         client = HttpClient.newHttpClient();
     }
 

@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import dev.apus.models.tokenizer.Tokenizer;
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.grpc.GrpcServices;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 
@@ -30,7 +31,7 @@ final class GrpcFixture implements AutoCloseable {
                 Map.of(),
                 engine);
         server = HttpServer.start(
-                model, options.apply(HttpOptions.builder().port(0)).build());
+                model, options.apply(HttpOptions.builder().port(0)).build(), GrpcServices::streams);
         client = new GrpcClient(server.port());
     }
 

@@ -185,6 +185,19 @@ class GrpcVllmTest {
     }
 
     @Test
+    void anEncoderDoesNotGenerate() {
+        try (PoolingFixture encoder = new PoolingFixture("encoders/bert-embed");
+                GrpcClient asks = new GrpcClient(encoder.server.port())) {
+            assertThat(VllmEngineGrpc.newBlockingStub(asks.channel())
+                            .getModelInfo(GetModelInfoRequest.getDefaultInstance())
+                            .getIsGeneration())
+                    .isFalse();
+        }
+        assertThat(stub.getModelInfo(GetModelInfoRequest.getDefaultInstance()).getIsGeneration())
+                .isTrue();
+    }
+
+    @Test
     void aRequestIsAbortedByItsId() throws Exception {
         try (GrpcFixture fixture = new GrpcFixture()) {
             var engine = VllmEngineGrpc.newBlockingStub(fixture.client.channel());

@@ -2,6 +2,7 @@ package dev.apus.server.http;
 
 import dev.apus.scheduler.EngineOptions;
 import dev.apus.scheduler.LanguageModel;
+import dev.apus.server.grpc.GrpcServices;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -26,7 +27,7 @@ final class PoolingFixture implements AutoCloseable {
     PoolingFixture(String path) {
         EngineOptions options = EngineOptions.builder().maxNumBatchedTokens(64).build();
         model = LanguageModel.open(MODELS.resolve(path), options);
-        server = HttpServer.start(model.served(), HttpOptions.builder().port(0).build());
+        server = HttpServer.start(model.served(), HttpOptions.builder().port(0).build(), GrpcServices::streams);
     }
 
     /** What the reference implementation answered for an encoder. */

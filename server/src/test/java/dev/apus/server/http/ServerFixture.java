@@ -39,7 +39,7 @@ final class ServerFixture implements AutoCloseable {
         ServedModel model = new ServedModel(
                 "stub", tokenizer, ServerFixture::lastContent, Map.of(), 1 << 20, CharTokenizer.SIZE, Map.of(), engine);
         server = HttpServer.start(
-                model, options.apply(HttpOptions.builder().port(0)).build(), grpc);
+                model, options.apply(HttpOptions.builder().port(0)).build(), (front, given, workers) -> grpc);
     }
 
     private static String lastContent(Map<String, ?> variables) {
