@@ -37,6 +37,20 @@ public record Load(
         }
     }
 
+    /** The same for another time. */
+    public Load during(int otherSeconds) {
+        return new Load(
+                otherSeconds,
+                users,
+                peakUsers,
+                rate,
+                tenants,
+                promptTokens,
+                longPromptTokens,
+                maxTokens,
+                timeoutSeconds);
+    }
+
     private static void positive(String name, int value) {
         if (value < 1) {
             throw new IllegalArgumentException(name + " is " + value + ", must be 1 or more");

@@ -40,6 +40,8 @@ public final class Main implements Runnable {
             command.getCommandSpec().usageMessage().description(DESCRIPTIONS.getOrDefault(scenario, ""));
             commands.addSubcommand(scenario.label(), command);
         }
+        commands.addSubcommand(new OpenLoopCommand());
+        commands.setCaseInsensitiveEnumValuesAllowed(true);
         commands.setUsageHelpAutoWidth(true);
         commands.setExecutionExceptionHandler((e, command, parsed) -> failed(e, command));
         return commands;

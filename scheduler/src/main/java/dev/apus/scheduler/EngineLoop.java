@@ -51,6 +51,7 @@ final class EngineLoop {
     private final Scheduler scheduler;
     private final Counters counters;
     private final AdmissionControl admissions;
+    private final FlightRecorder recorder = new FlightRecorder();
     private final Outbox outbox;
     private final Consumer<Submission> onEnd;
     private final LongSupplier clock;
@@ -162,14 +163,17 @@ final class EngineLoop {
         if (limited > 0) {
             endLate(clock.getAsLong());
         }
+        recorder.begin();
         scheduler.schedule();
         int count = scheduler.stepCount();
         int tokens = 0;
+        int promptTokens = 0;
         for (int i = 0; i < count; i++) {
             stepRows[i] = scheduler.step(i);
             tokens += sequences.scheduled[stepRows[i]];
-            countPrompt(stepRows[i]);
+            promptTokens += countPrompt(stepRows[i]);
         }
+        recorder.scheduled(count, promptTokens, tokens, tenants.waitingCount());
         if (count > 0) {
             run(0, count);
             counters.countStep(tokens);
@@ -183,14 +187,18 @@ final class EngineLoop {
         if (inFlight > 0 && (count == 0 || inFlight == steps.length)) {
             awaitOldest();
         }
+        recorder.end(blocks.blocks() - blocks.freeBlocks());
     }
 
-    private void countPrompt(int row) {
+    /** Tokens of the prompt among those that are scheduled of a sequence. */
+    private int countPrompt(int row) {
         int computed = sequences.computed[row];
         int end = Math.min(computed + sequences.scheduled[row], sequences.promptLength[row]);
-        if (end > computed) {
-            admissions.computed(sequences.submission(row), end - computed);
+        if (end <= computed) {
+            return 0;
         }
+        admissions.computed(sequences.submission(row), end - computed);
+        return end - computed;
     }
 
     /**
@@ -253,6 +261,7 @@ final class EngineLoop {
             step.add(stepRows[i], runner.ropeOffset(sequences.length[stepRows[i]]));
         }
         Throwable fault = tryLaunch(step);
+        recorder.ran();
         if (fault == null) {
             advance(step);
             inFlight++;
@@ -316,6 +325,7 @@ final class EngineLoop {
         } catch (RuntimeException | Error e) {
             throw new StepFault(e);
         }
+        recorder.ran();
         readOldest();
     }
 
@@ -333,6 +343,7 @@ final class EngineLoop {
         step.release();
         oldest = (oldest + 1) % steps.length;
         inFlight--;
+        recorder.emitted();
     }
 
     /** Takes over the results of the step's i-th sequence. */
@@ -455,6 +466,8 @@ final class EngineLoop {
 
     private void finish(int row, FinishReason reason, int stopTokenId) {
         Submission submission = sequences.submission(row);
+        long now = clock.getAsLong();
+        recorder.request(sequences, row, reason.name(), now);
         EngineEvent.Finished event = new EngineEvent.Finished(
                 submission.request.id(),
                 reason,
@@ -466,7 +479,7 @@ final class EngineLoop {
                         submission.request.arrivalNanos(),
                         sequences.firstScheduled[row],
                         sequences.firstToken[row],
-                        clock.getAsLong(),
+                        now,
                         sequences.preemptions[row]));
         if (reason != FinishReason.ABORT) {
             admissions.rates().ended(sequences.generated(row));
@@ -482,7 +495,9 @@ final class EngineLoop {
 
     private void fail(int row, String message, boolean retryable, FailureKind kind) {
         Submission submission = sequences.submission(row);
-        admissions.failed(submission, kind, clock.getAsLong());
+        long now = clock.getAsLong();
+        admissions.failed(submission, kind, now);
+        recorder.request(sequences, row, kind.name(), now);
         release(row);
         onEnd.accept(submission);
         outbox.post(submission.listener, new EngineEvent.Failed(submission.request.id(), message, retryable, kind));

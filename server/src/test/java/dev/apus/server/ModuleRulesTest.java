@@ -90,12 +90,22 @@ class ModuleRulesTest {
                 .check(classes);
     }
 
-    /** No request can make the server fetch something: images, files and the like are refused by name. */
+    /**
+     * No request can make the server fetch something: images, files and the like are refused by name. Traces go to the one collector that the
+     * server was configured with, by the one class that knows how.
+     */
     @Test
     void theFrontEndOpensNoConnections() {
         noClasses()
                 .that()
-                .resideInAnyPackage("dev.apus.server.http..", "dev.apus.server.grpc..", "dev.apus.server.auth..")
+                .resideInAnyPackage(
+                        "dev.apus.server.http..",
+                        "dev.apus.server.grpc..",
+                        "dev.apus.server.auth..",
+                        "dev.apus.server.tls..",
+                        "dev.apus.server.tracing..")
+                .and()
+                .doNotHaveFullyQualifiedName("dev.apus.server.tracing.OtlpSender")
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("java.net.http..")
@@ -113,6 +123,15 @@ class ModuleRulesTest {
                 .haveFullyQualifiedName("io.netty.bootstrap.Bootstrap")
                 .orShould()
                 .callMethod(ProcessBuilder.class, "start")
+                .check(classes);
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("dev.apus.server.tracing..")
+                .and()
+                .doNotHaveFullyQualifiedName("dev.apus.server.http.RequestTraces")
+                .should()
+                .dependOnClassesThat()
+                .haveFullyQualifiedName("dev.apus.server.tracing.OtlpSender")
                 .check(classes);
     }
 

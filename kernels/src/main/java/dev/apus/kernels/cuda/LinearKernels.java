@@ -54,14 +54,15 @@ final class LinearKernels implements AutoCloseable {
         var unused = compiler.prefetch("linear_gemv.cu", context.defines());
         unused = compiler.prefetch("linear_any.cu", context.defines());
         if (context.activation() == DType.BF16) {
-            for (int tiles = 1; tiles <= 2; tiles *= 2) {
-                for (LinearVariant variant : new LinearVariant[] {
-                    LinearPlan.FEW, LinearPlan.FEW_SPLIT, LinearPlan.SKINNY_SPLIT, LinearPlan.SKINNY
-                }) {
-                    if (variant.cluster() == 1 || device.capability() >= 90) {
-                        unused = compiler.prefetch(variant.resource(), context.defines(variant.defines(tiles)));
-                    }
-                }
+            prefetch(1, LinearPlan.FEW, LinearPlan.FEW_SPLIT, LinearPlan.SKINNY_SPLIT, LinearPlan.SKINNY);
+            prefetch(2, LinearPlan.FEW_SPLIT, LinearPlan.SKINNY_DEEP, LinearPlan.SKINNY_DEEP_SPLIT);
+        }
+    }
+
+    private void prefetch(int tiles, LinearVariant... variants) {
+        for (LinearVariant variant : variants) {
+            if (variant.cluster() == 1 || device.capability() >= 90) {
+                var _ = context.compiler().prefetch(variant.resource(), context.defines(variant.defines(tiles)));
             }
         }
     }

@@ -42,7 +42,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Tag("gpu")
 class CudaConformanceTest {
     private static final boolean FEW = "few".equals(System.getProperty("apus.test.shapes"));
-    private static final int[] ROWS = FEW ? new int[] {1, 4, 8, 17} : new int[] {1, 2, 3, 4, 5, 8, 17, 33, 64, 70, 130};
+    private static final int[] ROWS =
+            FEW ? new int[] {1, 4, 8, 13, 17} : new int[] {1, 2, 3, 4, 5, 8, 9, 16, 17, 33, 64, 70, 130};
     private static final int[] WIDTHS =
             FEW ? new int[] {65, 512} : new int[] {1, 7, 16, 64, 65, 96, 250, 512, 1000, 4096};
 

@@ -150,9 +150,11 @@ final class KernelVariants {
                 few(List.of("sm_90a"), tiles, 2, 4, 4);
                 few(ARCHITECTURES, tiles, 1, 1, 16);
             }
-            skinny(List.of("sm_90a"), tiles, 2, 4);
-            skinny(ARCHITECTURES, tiles, 1, 2);
+            skinny(List.of("sm_90a"), tiles, 2, 4, 4);
+            skinny(ARCHITECTURES, tiles, 1, 2, 4);
         }
+        skinny(List.of("sm_90a"), 2, 2, 2, 6);
+        skinny(ARCHITECTURES, 2, 1, 2, 6);
     }
 
     private void few(List<String> architectures, int tiles, int cluster, int warpsN, int warpsK) {
@@ -173,7 +175,7 @@ final class KernelVariants {
                 4);
     }
 
-    private void skinny(List<String> architectures, int tiles, int cluster, int warpsN) {
+    private void skinny(List<String> architectures, int tiles, int cluster, int warpsN, int stages) {
         add(
                 "linear_skinny.cu",
                 Types.BF16,
@@ -190,7 +192,7 @@ final class KernelVariants {
                 "WARPS_K",
                 4,
                 "STAGES",
-                4,
+                stages,
                 "STAGE_K",
                 128);
     }

@@ -26,9 +26,9 @@ class LinearPlanTest {
         assertThat(bf16(HOPPER, 8, 4096, 4096).variant()).isEqualTo(LinearPlan.FEW_SPLIT);
         assertThat(bf16(HOPPER, 8, 4096, 12288).variant()).isEqualTo(LinearPlan.SKINNY_SPLIT);
         assertThat(bf16(HOPPER, 16, 4096, 4096).variant()).isEqualTo(LinearPlan.FEW_SPLIT);
-        assertThat(bf16(HOPPER, 16, 6144, 4096).variant()).isEqualTo(LinearPlan.SKINNY_SPLIT);
-        assertThat(bf16(HOPPER, 16, 4096, 12288).variant()).isEqualTo(LinearPlan.SKINNY_SPLIT);
-        assertThat(bf16(HOPPER, 16, 24576, 4096).path()).isEqualTo(Path.LIBRARY);
+        assertThat(bf16(HOPPER, 16, 6144, 4096).variant()).isEqualTo(LinearPlan.SKINNY_DEEP);
+        assertThat(bf16(HOPPER, 9, 4096, 12288).variant()).isEqualTo(LinearPlan.SKINNY_DEEP_SPLIT);
+        assertThat(bf16(HOPPER, 16, 24576, 4096).variant()).isEqualTo(LinearPlan.SKINNY_DEEP);
         assertThat(bf16(HOPPER, 32, 24576, 4096).path()).isEqualTo(Path.LIBRARY);
         assertThat(bf16(ADA, 32, 24576, 4096).variant()).isEqualTo(LinearPlan.SKINNY);
         assertThat(bf16(HOPPER, 17, 4096, 4096).path()).isEqualTo(Path.LIBRARY);
@@ -84,6 +84,7 @@ class LinearPlanTest {
         assertThat(LinearPlan.FEW.sharedBytes(1, 4096)).isEqualTo(131072 + 8 * (8192 + 64) + 4 * 16 * 8 * 20);
         // stages of (64 + 32) rows of 256 bytes, sums of 8 parts of 32 columns of 36
         assertThat(LinearPlan.SKINNY_SPLIT.sharedBytes(4, 12288)).isEqualTo(4 * 96 * 256 + 4 * 8 * 32 * 36);
+        assertThat(LinearPlan.SKINNY_DEEP_SPLIT.sharedBytes(2, 12288)).isEqualTo(6 * 48 * 256 + 4 * 8 * 16 * 20);
     }
 
     @Test

@@ -1,8 +1,10 @@
 package dev.apus.loadtest.openloop;
 
 import dev.apus.loadtest.Target;
+import dev.apus.proto.v1.ChatRequest;
 import dev.apus.proto.v1.GenerateRequest;
 import dev.apus.proto.v1.InferenceGrpc;
+import dev.apus.proto.v1.Message;
 import dev.apus.proto.v1.Sampling;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
@@ -62,6 +64,15 @@ public final class GrpcCaller implements AutoCloseable {
                 .setModel(target.model())
                 .setText(prompt)
                 .setSampling(sampling)
+                .build();
+    }
+
+    /** The same as a conversation of one message. */
+    static ChatRequest chat(GenerateRequest request) {
+        return ChatRequest.newBuilder()
+                .setModel(request.getModel())
+                .addMessages(Message.newBuilder().setRole("user").setContent(request.getText()))
+                .setSampling(request.getSampling())
                 .build();
     }
 

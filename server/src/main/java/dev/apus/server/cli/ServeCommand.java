@@ -229,7 +229,7 @@ final class ServeCommand implements Callable<Integer> {
                 .allowedHosts(Set.copyOf(allowedHosts))
                 .allowedOrigins(allowedOrigins)
                 .api(api.options())
-                .watch(watch.options())
+                .watch(watch.options(System.getenv()))
                 .security(security())
                 .batches(batches.options())
                 .build();

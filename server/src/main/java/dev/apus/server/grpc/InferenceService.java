@@ -6,6 +6,7 @@ import dev.apus.proto.v1.DetokenizeRequest;
 import dev.apus.proto.v1.DetokenizeResponse;
 import dev.apus.proto.v1.EmbedRequest;
 import dev.apus.proto.v1.EmbedResponse;
+import dev.apus.proto.v1.Embedding;
 import dev.apus.proto.v1.GenerateRequest;
 import dev.apus.proto.v1.GenerationResponse;
 import dev.apus.proto.v1.GetLoadsRequest;
@@ -17,8 +18,10 @@ import dev.apus.proto.v1.Model;
 import dev.apus.proto.v1.Sampling;
 import dev.apus.proto.v1.TokenizeRequest;
 import dev.apus.proto.v1.TokenizeResponse;
+import dev.apus.proto.v1.Usage;
 import dev.apus.scheduler.EngineStats;
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.http.CallSession;
 import dev.apus.server.http.FrontEnd;
 import io.grpc.stub.StreamObserver;
 import java.util.List;
@@ -73,8 +76,20 @@ final class InferenceService extends InferenceGrpc.InferenceImplBase {
 
     @Override
     public void embed(EmbedRequest request, StreamObserver<EmbedResponse> answer) {
-        answer.onError(GrpcErrors.unimplemented(
-                "Embed is not served: the model '" + front.model().name() + "' makes text, no vectors"));
+        GrpcServices.answering(answer, session -> {
+            CallSession.Vectors vectors = session.embed(Parameters.embedding(request));
+            EmbedResponse.Builder response =
+                    EmbedResponse.newBuilder().setModel(front.model().name());
+            for (float[] vector : vectors.rows()) {
+                Embedding.Builder embedding = response.addEmbeddingsBuilder();
+                for (float value : vector) {
+                    embedding.addValues(value);
+                }
+            }
+            response.setUsage(Usage.newBuilder().setPromptTokens((int) vectors.tokens()));
+            answer.onNext(response.build());
+            answer.onCompleted();
+        });
     }
 
     @Override

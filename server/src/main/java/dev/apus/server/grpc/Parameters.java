@@ -6,6 +6,7 @@ import com.google.protobuf.Message;
 import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
 import dev.apus.proto.v1.ChatRequest;
+import dev.apus.proto.v1.EmbedRequest;
 import dev.apus.proto.v1.GenerateRequest;
 import dev.apus.proto.v1.Sampling;
 import dev.apus.server.http.CallSession;
@@ -62,6 +63,17 @@ final class Parameters {
         }
         putAll(parameters, request.getSampling());
         return parameters.put("stream", stream);
+    }
+
+    static ObjectNode embedding(EmbedRequest request) {
+        ObjectNode parameters = JSON.objectNode();
+        parameters.put("model", request.getModel());
+        dropEmptyModel(parameters);
+        request.getTextsList().forEach(parameters.putArray("input")::add);
+        if (request.hasDimensions()) {
+            parameters.put("dimensions", Integer.toUnsignedLong(request.getDimensions()));
+        }
+        return parameters;
     }
 
     /** A list of token ids, unsigned as in the messages. */

@@ -1,5 +1,6 @@
 package dev.apus.server.grpc;
 
+import dev.apus.proto.vllm.EmbedRequest;
 import dev.apus.proto.vllm.GenerateRequest;
 import dev.apus.proto.vllm.SamplingParams;
 import dev.apus.server.http.ApiException;
@@ -44,6 +45,13 @@ final class VllmParameters {
         if (!sampling.hasMaxTokens() && room > 0) {
             parameters.put("max_tokens", room);
         }
+        return parameters;
+    }
+
+    /** The parameters of {@code /v1/embeddings}. */
+    static ObjectNode of(EmbedRequest request, CallSession session) {
+        ObjectNode parameters = JSON.objectNode();
+        parameters.putArray("input").add(Parameters.ids(request.getTokenized().getInputIdsList(), session));
         return parameters;
     }
 

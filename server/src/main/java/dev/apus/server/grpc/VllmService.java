@@ -237,8 +237,18 @@ final class VllmService extends VllmEngineGrpc.VllmEngineImplBase {
 
     @Override
     public void embed(EmbedRequest request, StreamObserver<EmbedResponse> answer) {
-        answer.onError(GrpcErrors.unimplemented(
-                "Embed is not served: the model '" + front.model().name() + "' makes text, no vectors"));
+        GrpcServices.answering(answer, session -> {
+            CallSession.Vectors vectors = session.embed(VllmParameters.of(request, session));
+            float[] vector = vectors.rows().getFirst();
+            EmbedResponse.Builder response = EmbedResponse.newBuilder()
+                    .setPromptTokens((int) vectors.tokens())
+                    .setEmbeddingDim(vector.length);
+            for (float value : vector) {
+                response.addEmbedding(value);
+            }
+            answer.onNext(response.build());
+            answer.onCompleted();
+        });
     }
 
     @Override

@@ -66,7 +66,9 @@ final class AccessLog implements AutoCloseable {
                 record.cachedTokens(),
                 record.generatedTokens(),
                 record.finishReason());
-        write(line.number("bytes_in", exchange.receivedBytes()).number("bytes_out", exchange.sentBytes()));
+        write(line.number("bytes_in", exchange.receivedBytes())
+                .number("bytes_out", exchange.sentBytes())
+                .text("trace_id", record.traceId()));
     }
 
     /** Logs a gRPC call. */
@@ -79,6 +81,7 @@ final class AccessLog implements AutoCloseable {
         long cached = 0;
         long generated = 0;
         String reason = null;
+        String trace = null;
         if (session == null) {
             line.text("tenant", null).text("key", null);
         } else {
@@ -89,6 +92,7 @@ final class AccessLog implements AutoCloseable {
                 prompt += record.promptTokens();
                 cached += record.cachedTokens();
                 generated += record.generatedTokens();
+                trace = record.traceId() == null ? trace : record.traceId();
                 reason = record.finishReason() == null ? reason : record.finishReason();
             }
             who(line, session.head(), account);
@@ -99,7 +103,9 @@ final class AccessLog implements AutoCloseable {
                 .text("grpc_status", call.code())
                 .millis("ms", call.nanos());
         usage(line, first == Long.MAX_VALUE ? -1 : first, prompt, cached, generated, reason);
-        write(line.number("bytes_in", call.bytesReceived()).number("bytes_out", call.bytesSent()));
+        write(line.number("bytes_in", call.bytesReceived())
+                .number("bytes_out", call.bytesSent())
+                .text("trace_id", trace));
     }
 
     private LogLine begin(long tookNanos, String requestId, String remote, String protocol) {

@@ -3,6 +3,7 @@ package dev.apus.server.http;
 import dev.apus.scheduler.ServedModel;
 import io.netty.handler.codec.http.HttpRequest;
 import java.util.Collection;
+import java.util.List;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -137,6 +138,47 @@ public final class CallSession {
      */
     public Runnable completion(ObjectNode parameters, CallOutput output) {
         return start(parameters, output, front.generation()::completion);
+    }
+
+    /**
+     * Vectors of texts.
+     *
+     * @param rows a vector of each
+     * @param tokens of all texts together
+     */
+    public record Vectors(List<float[]> rows, long tokens) {}
+
+    /**
+     * Vectors of texts; waits for them.
+     *
+     * @param parameters of {@code /v1/embeddings}
+     * @throws ApiException if they are wrong, the server takes no more, or the caller has gone
+     */
+    public Vectors embed(ObjectNode parameters) {
+        Exchange exchange = new Exchange(
+                new OutputSink(caller, NoOutput.INSTANCE, this::answered),
+                request,
+                front.dispatcher().memory(),
+                watch);
+        front.dispatcher().admit(exchange, route);
+        open.incrementAndGet();
+        running.add(exchange);
+        boolean done = false;
+        try {
+            if (gone) {
+                throw ApiException.unavailable("the caller has gone");
+            }
+            Vectors vectors = front.pooling().embed(exchange, new Fields(parameters));
+            exchange.respondJson(200, new byte[0]);
+            done = true;
+            return vectors;
+        } finally {
+            exchange.memory().close();
+            if (!done) {
+                // What was counted when it was let in.
+                caller.loop().execute(() -> forget(exchange));
+            }
+        }
     }
 
     private interface Starter {

@@ -50,6 +50,7 @@ public final class FrontEnd {
     private final ServedModel model;
     private final Dispatcher dispatcher;
     private final GenerationRoutes generation;
+    private final PoolingRoutes pooling;
     private final ChatPrompts chats;
     private final TextEncoder encoder;
     private final Map<String, Route> routes = new ConcurrentHashMap<>();
@@ -58,11 +59,13 @@ public final class FrontEnd {
             ServedModel model,
             Dispatcher dispatcher,
             GenerationRoutes generation,
+            PoolingRoutes pooling,
             ChatPrompts chats,
             TextEncoder encoder) {
         this.model = model;
         this.dispatcher = dispatcher;
         this.generation = generation;
+        this.pooling = pooling;
         this.chats = chats;
         this.encoder = encoder;
     }
@@ -160,6 +163,10 @@ public final class FrontEnd {
 
     GenerationRoutes generation() {
         return generation;
+    }
+
+    PoolingRoutes pooling() {
+        return pooling;
     }
 
     ChatPrompts chats() {

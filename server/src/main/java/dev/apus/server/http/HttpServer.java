@@ -95,7 +95,7 @@ public final class HttpServer implements AutoCloseable {
                 Thread.ofVirtual().name("apus-http-worker-", 0).factory());
         encoder = new TextEncoder(model.tokenizer(), model.maxModelLength());
         metrics = new ServerMetrics(model);
-        reports = new RequestReports(metrics, options.watch());
+        reports = new RequestReports(metrics, options.watch(), model.name());
         Map<EventExecutor, EventPump> pumps = new HashMap<>();
         for (EventExecutor loop : loops) {
             pumps.put(loop, new EventPump(loop));
@@ -107,12 +107,13 @@ public final class HttpServer implements AutoCloseable {
         routes.addAll(generation.routes());
         ChatPrompts chats = new ChatPrompts(model, json, options.api());
         SpecReader specs = new SpecReader(model, options.api());
-        ResponseStore responses = new ResponseStore(ResponseStore.Limits.usual(), System::nanoTime);
+        ResponseStore responses = new ResponseStore(ResponseStore.Limits.of(options.api()), System::nanoTime);
         routes.addAll(new ResponsesRoutes(model, json, encoder, specs, chats, generator, responses).routes());
         routes.addAll(new MessagesRoutes(model, json, encoder, specs, chats, generator).routes());
         PoolingInputs inputs = new PoolingInputs(model, encoder);
         PoolingCall pooling = new PoolingCall(model, options, metrics);
-        routes.addAll(new PoolingRoutes(model, json, inputs, pooling).routes());
+        PoolingRoutes embeddings = new PoolingRoutes(model, json, inputs, pooling);
+        routes.addAll(embeddings.routes());
         routes.addAll(new RankingRoutes(model, json, inputs, pooling).routes());
         routes.addAll(new ConsoleRoutes().routes());
         routes.addAll(new RequestRoutes(model.engine(), inFlight).routes());
@@ -129,7 +130,7 @@ public final class HttpServer implements AutoCloseable {
         Access access = access(model, options.host());
         dispatcher = new Dispatcher(options, options.host(), memory, routes, access, reports, inFlight, workers);
         startBatches(new BatchCalls(model, dispatcher, inFlight, access, loops));
-        FrontEnd front = new FrontEnd(model, dispatcher, generation, chats, encoder);
+        FrontEnd front = new FrontEnd(model, dispatcher, generation, embeddings, chats, encoder);
         Protocols protocols = new Protocols(dispatcher, grpc.streams(front, options, workers), tls, workers);
         Connections ordinary = new Connections(protocols, options.maxConnections());
         Channel first = bind(epoll, options.host(), options.port(), ordinary, null);

@@ -7,6 +7,7 @@ import dev.apus.scheduler.ServedModel;
 import dev.apus.scheduler.pooling.PoolingInfo;
 import dev.apus.scheduler.pooling.PoolingTask;
 import dev.apus.server.http.Route.Kind;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -36,29 +37,44 @@ final class PoolingRoutes {
 
     private void embeddings(Exchange exchange) {
         Fields fields = new Fields(json.parse(exchange.body()));
+        boolean base64 = base64(fields);
+        CallSession.Vectors vectors = embed(exchange, fields);
+        JsonOut out = PoolingOut.begin("embd-", model.name()).raw("\"data\":[");
+        for (int i = 0; i < vectors.rows().size(); i++) {
+            out.raw(i == 0 ? "" : ",")
+                    .raw("{\"object\":\"embedding\",\"index\":")
+                    .number(i);
+            PoolingOut.vector(out.raw(",\"embedding\":"), vectors.rows().get(i), base64)
+                    .raw("}");
+        }
+        PoolingOut.end(out.raw("],"), vectors.tokens());
+        exchange.respondJson(200, out.toBytes());
+    }
+
+    /**
+     * Vectors of texts; waits for them.
+     *
+     * @param fields OpenAI's parameters, however they came
+     * @throws ApiException if they are wrong, or the server takes no more
+     */
+    CallSession.Vectors embed(Exchange exchange, Fields fields) {
         InfoRoutes.checkModel(model, fields.string("model"));
         PoolingInfo info = call.info();
-        boolean base64 = base64(fields);
         int dimensions = fields.integer("dimensions", info.width(), 1, info.width());
         boolean normalise = normalise(fields, info);
         fields.string("user"); // for OpenAI's records alone
         List<SequenceTemplate.Sequence> sequences = inputs.read(exchange, fields, info);
         GenerationRoutes.warn(exchange, fields);
         exchange.memory().take((long) sequences.size() * dimensions * PER_VALUE);
-        List<float[][]> rows = call.run(exchange, sequences, PoolingTask.EMBED);
-        JsonOut out = PoolingOut.begin("embd-", model.name()).raw("\"data\":[");
-        for (int i = 0; i < rows.size(); i++) {
-            float[] vector = Arrays.copyOf(rows.get(i)[0], dimensions);
+        List<float[]> vectors = new ArrayList<>(sequences.size());
+        for (float[][] rows : call.run(exchange, sequences, PoolingTask.EMBED)) {
+            float[] vector = Arrays.copyOf(rows[0], dimensions);
             if (normalise) {
                 Pooling.normalise(vector);
             }
-            out.raw(i == 0 ? "" : ",")
-                    .raw("{\"object\":\"embedding\",\"index\":")
-                    .number(i);
-            PoolingOut.vector(out.raw(",\"embedding\":"), vector, base64).raw("}");
+            vectors.add(vector);
         }
-        PoolingOut.end(out.raw("],"), PoolingCall.tokens(sequences));
-        exchange.respondJson(200, out.toBytes());
+        return new CallSession.Vectors(vectors, PoolingCall.tokens(sequences));
     }
 
     private void classify(Exchange exchange) {

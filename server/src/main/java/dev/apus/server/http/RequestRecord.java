@@ -38,6 +38,7 @@ final class RequestRecord {
     private long cachedTokens;
     private long generatedTokens;
     private @Nullable String finishReason;
+    private @Nullable String traceId;
     private @Nullable Runnable settled;
 
     /**
@@ -65,6 +66,7 @@ final class RequestRecord {
 
     /** Tokens that are not generated from but pooled. */
     void pooled(String account, long tokens) {
+        submittedNanos = System.nanoTime();
         tenant = account;
         promptTokens = tokens;
     }
@@ -118,6 +120,17 @@ final class RequestRecord {
     @Nullable
     SamplingParams params() {
         return params;
+    }
+
+    /** It belongs to this trace. */
+    void traceId(String id) {
+        traceId = id;
+    }
+
+    /** The trace that it belongs to, in 32 hexadecimal digits; null if to none. */
+    @Nullable
+    String traceId() {
+        return traceId;
     }
 
     /** On whose account the engine worked; null if it did not. */

@@ -1,13 +1,16 @@
 package dev.apus.server.http;
 
+import dev.apus.server.tracing.TraceContext;
+import dev.apus.server.tracing.TraceOptions;
 import org.jspecify.annotations.Nullable;
 
-/** Tells of requests to those who watch the server: as metrics and in the access log. Thread-safe. */
+/** Tells of requests to those who watch the server: as metrics, in the access log and as traces. Thread-safe. */
 final class RequestReports implements RequestWatch, AutoCloseable {
     private final ServerMetrics metrics;
     private final @Nullable AccessLog log;
+    private final @Nullable RequestTraces traces;
 
-    RequestReports(ServerMetrics metrics, WatchOptions options) {
+    RequestReports(ServerMetrics metrics, WatchOptions options, String model) {
         this.metrics = metrics;
         log = options.accessLog() == AccessLogFormat.OFF
                 ? null
@@ -15,6 +18,12 @@ final class RequestReports implements RequestWatch, AutoCloseable {
                         options.accessLog(),
                         options.accessLogTo(),
                         metrics.counter("apus:access_log_dropped")::increment);
+        TraceOptions wanted = options.traces();
+        traces = wanted == null ? null : new RequestTraces(wanted, model);
+        if (traces != null) {
+            metrics.counter("apus:trace_spans_sent", traces, RequestTraces::sent);
+            metrics.counter("apus:trace_spans_dropped", traces, RequestTraces::dropped);
+        }
     }
 
     ServerMetrics metrics() {
@@ -31,6 +40,7 @@ final class RequestReports implements RequestWatch, AutoCloseable {
     @Override
     public void settled(Exchange exchange) {
         countForTenant(exchange);
+        trace(exchange);
         if (log != null) {
             log.request(exchange);
         }
@@ -43,6 +53,15 @@ final class RequestReports implements RequestWatch, AutoCloseable {
         }
     }
 
+    /** Requests that make no work are not traced, but belong to a trace all the same. */
+    private void trace(Exchange exchange) {
+        boolean works = exchange.record().tenant() != null;
+        TraceContext place = works && traces != null ? traces.record(exchange) : RequestTraces.parent(exchange);
+        if (place != null) {
+            exchange.record().traceId(place.traceId());
+        }
+    }
+
     /** Of one gRPC call's requests: the call itself is told of when it ends. */
     RequestWatch within(CallSession session) {
         return new RequestWatch() {
@@ -52,6 +71,7 @@ final class RequestReports implements RequestWatch, AutoCloseable {
             @Override
             public void settled(Exchange exchange) {
                 countForTenant(exchange);
+                trace(exchange);
                 session.settled(exchange);
             }
         };
@@ -84,6 +104,9 @@ final class RequestReports implements RequestWatch, AutoCloseable {
     public void close() {
         if (log != null) {
             log.close();
+        }
+        if (traces != null) {
+            traces.close();
         }
     }
 }

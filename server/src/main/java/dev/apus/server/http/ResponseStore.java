@@ -22,10 +22,9 @@ final class ResponseStore {
      * @param age how long one is kept at most
      */
     record Limits(int count, long bytes, Duration age) {
-        /** Of a server: a sixteenth of the heap, at most 256 MiB. */
-        static Limits usual() {
-            return new Limits(
-                    10_000, Math.min(256L << 20, Runtime.getRuntime().maxMemory() / 16), Duration.ofHours(24));
+        /** Of a server. */
+        static Limits of(ApiOptions options) {
+            return new Limits(options.maxStoredResponses(), options.maxStoredResponseBytes(), Duration.ofHours(24));
         }
     }
 

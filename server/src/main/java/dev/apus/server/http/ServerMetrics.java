@@ -118,6 +118,7 @@ final class ServerMetrics implements AutoCloseable {
         gauge("vllm:num_requests_running", EngineStats::running);
         gauge("vllm:num_requests_waiting", EngineStats::waiting);
         gauge("vllm:num_requests_waiting_by_reason", EngineStats::waiting, "reason", "capacity");
+        gauge("apus:engine_alive", stats -> stats.alive() ? 1 : 0);
         gauge("vllm:kv_cache_usage_perc", EngineStats::kvCacheUsage);
         counter("vllm:prefix_cache_queries", EngineStats::prefixCacheQueries);
         counter("vllm:prefix_cache_hits", EngineStats::prefixCacheHits);
@@ -221,6 +222,11 @@ final class ServerMetrics implements AutoCloseable {
     /** Counts under a name of its own. */
     Counter counter(String name) {
         return registry.counter(name, tags);
+    }
+
+    /** Shows what somebody else counts. */
+    <T> void counter(String name, T source, ToDoubleFunction<T> value) {
+        FunctionCounter.builder(name, source, value).tags(tags).register(registry);
     }
 
     /** All of it in Prometheus' text format; never waits for the engine. */

@@ -45,6 +45,19 @@ class EngineArgsTest {
     }
 
     @Test
+    void theLimitsOfTheQueueHaveVllmsNames() {
+        EngineOptions set = parse("--max-waiting=7", "--max-num-queued-reqs=9", "--max-num-queued-tokens=5000000000")
+                .options();
+        assertThat(set.maxWaiting()).isEqualTo(7);
+        assertThat(set.maxNumQueuedReqs()).isEqualTo(9);
+        assertThat(set.maxNumQueuedTokens()).isEqualTo(5_000_000_000L);
+        assertThatThrownBy(() -> parse("--max-num-queued-tokens=-1").options())
+                .hasMessage("max_num_queued_tokens is -1, must be 0 (no limit) or more");
+        assertThatThrownBy(() -> parse("--max-num-queued-reqs=-1").options())
+                .hasMessage("max_num_queued_reqs is -1, must be 0 (no limit of its own) or more");
+    }
+
+    @Test
     void whatACpuCannotDoIsRefused() {
         EngineArgs share = parse("--gpu-memory-utilization=0.5");
         assertThatThrownBy(share::openBackend)

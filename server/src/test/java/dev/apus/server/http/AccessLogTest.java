@@ -28,7 +28,7 @@ class AccessLogTest {
     private final JsonMapper json = new JsonMapper();
 
     private ServerFixture fixture(AccessLogFormat format) {
-        return new ServerFixture(options -> options.watch(new WatchOptions(format, written)));
+        return new ServerFixture(options -> options.watch(WatchOptions.NONE.withAccessLog(format, written)));
     }
 
     private List<String> lines(int count) throws InterruptedException {
@@ -54,6 +54,7 @@ class AccessLogTest {
                     "/v1/completions?x=private",
                     "{\"prompt\":\"abcd\",\"max_tokens\":9,\"stream\":true}",
                     "X-Request-Id: r-7",
+                    "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
                     "X-Gateway-Inference-Fairness-Id: team-a"));
             ManualEngine.Work work = fixture.engine.next();
             work.emit("secret words");
@@ -62,6 +63,7 @@ class AccessLogTest {
 
             JsonNode line = line();
             assertThat(line.get("request_id").stringValue()).isEqualTo("r-7");
+            assertThat(line.get("trace_id").stringValue()).isEqualTo("0af7651916cd43dd8448eb211c80319c");
             assertThat(line.get("tenant").stringValue()).isEqualTo("team-a");
             assertThat(line.get("key").stringValue()).isEqualTo("none");
             assertThat(line.get("method").stringValue()).isEqualTo("POST");
@@ -115,7 +117,7 @@ class AccessLogTest {
             }
             for (String line : lines(hostile.size())) {
                 JsonNode tree = json.readTree(line);
-                assertThat(tree.propertyNames()).hasSize(17);
+                assertThat(tree.propertyNames()).hasSize(18);
                 assertThat(tree.get("request_id").stringValue()).matches("[0-9a-f-]{36}");
                 assertThat(tree.get("status").intValue()).isBetween(400, 499);
                 assertThat(tree.get("route").stringValue()).isEqualTo("none");
@@ -153,8 +155,8 @@ class AccessLogTest {
 
     @Test
     void aKeyIsKnownByItsName() throws Exception {
-        try (ServerFixture fixture =
-                new ServerFixture(options -> options.watch(new WatchOptions(AccessLogFormat.TEXT, written))
+        try (ServerFixture fixture = new ServerFixture(
+                options -> options.watch(WatchOptions.NONE.withAccessLog(AccessLogFormat.TEXT, written))
                         .security(new SecurityOptions(SecurityOptions.keys(List.of(SECRET), List.of()))))) {
             fixture.connectAndAnswer(RawClient.get("/v1/models", "Authorization: Bearer " + SECRET));
             fixture.connectAndAnswer(RawClient.get("/v1/models", "Authorization: Bearer wrong-" + SECRET));
@@ -167,8 +169,8 @@ class AccessLogTest {
 
     @Test
     void logsGrpcCallsOnce() throws Exception {
-        try (GrpcFixture fixture =
-                new GrpcFixture(options -> options.watch(new WatchOptions(AccessLogFormat.JSON, written)))) {
+        try (GrpcFixture fixture = new GrpcFixture(
+                options -> options.watch(WatchOptions.NONE.withAccessLog(AccessLogFormat.JSON, written)))) {
             Thread asking = Thread.ofVirtual()
                     .start(() -> InferenceGrpc.newBlockingStub(fixture.client.with("x-request-id", "g-1"))
                             .generate(GrpcInferenceTest.text("hi", GrpcInferenceTest.tokens(9))));
@@ -208,8 +210,8 @@ class AccessLogTest {
                 throw new IOException("no space left");
             }
         };
-        try (ServerFixture fixture =
-                new ServerFixture(options -> options.watch(new WatchOptions(AccessLogFormat.TEXT, broken)))) {
+        try (ServerFixture fixture = new ServerFixture(
+                options -> options.watch(WatchOptions.NONE.withAccessLog(AccessLogFormat.TEXT, broken)))) {
             assertThat(fixture.connectAndAnswer(RawClient.get("/version"))).startsWith("HTTP/1.1 200");
             ServerFixture.await("a try", () -> tries.get() > 0);
             ServerFixture.await("the count", () -> Scrape.of(fixture).value("apus:access_log_dropped_total") > 0);

@@ -175,8 +175,11 @@ class GrpcInferenceTest {
         assertThat(GrpcClient.code(() -> stub.chat(
                         chat("a", some).toBuilder().setModel("another").build())))
                 .isEqualTo(Status.Code.NOT_FOUND);
-        assertThat(GrpcClient.code(() -> stub.embed(EmbedRequest.getDefaultInstance())))
-                .isEqualTo(Status.Code.UNIMPLEMENTED);
+        assertThat(GrpcClient.error(() -> stub.embed(EmbedRequest.getDefaultInstance())))
+                .as("a model that makes no vectors")
+                .hasMessageContaining("text generation alone")
+                .extracting(error -> error.getStatus().getCode())
+                .isEqualTo(Status.Code.INVALID_ARGUMENT);
     }
 
     @Test

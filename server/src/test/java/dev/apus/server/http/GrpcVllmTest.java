@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.apus.proto.smg.GetTokenizerRequest;
 import dev.apus.proto.smg.SubscribeKvEventsRequest;
 import dev.apus.proto.vllm.AbortRequest;
-import dev.apus.proto.vllm.EmbedRequest;
 import dev.apus.proto.vllm.GenerateComplete;
 import dev.apus.proto.vllm.GenerateRequest;
 import dev.apus.proto.vllm.GenerateResponse;
@@ -154,7 +153,6 @@ class GrpcVllmTest {
         refused(request("abc", false, tokens(4).setTopP(2)), "top_p");
         refused(request("abc", false, tokens(4).setLogprobs(-1)), "logprobs");
         for (Status.Code code : List.of(
-                GrpcClient.code(() -> stub.embed(EmbedRequest.getDefaultInstance())),
                 GrpcClient.code(() -> stub.getTokenizer(GetTokenizerRequest.getDefaultInstance())
                         .next()),
                 GrpcClient.code(() -> stub.subscribeKvEvents(SubscribeKvEventsRequest.getDefaultInstance())
