@@ -1,6 +1,5 @@
 package dev.apus.server.auth;
 
-import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -82,8 +81,8 @@ public final class KeyStore implements AutoCloseable {
             ring = ring(read);
             complaint = "";
             LOG.info("{}: {} keys", path, read.entries().size());
-        } catch (IOException | RuntimeException e) {
-            String what = e instanceof IOException ? e.toString() : String.valueOf(e.getMessage());
+        } catch (Throwable e) {
+            String what = e instanceof IllegalArgumentException ? String.valueOf(e.getMessage()) : e.toString();
             if (!what.equals(complaint)) {
                 complaint = what;
                 LOG.error("{}: {}; the keys stay as they were", path, what);

@@ -37,8 +37,8 @@ public final class KeysText {
             Set.of("name", "sha256", "tenant", "roles", "models", "created", "expires", "disabled");
     private static final Set<String> TENANT =
             Set.of("weight", "kv_share", "requests_per_minute", "tokens_per_minute", "max_concurrent");
-    /** Some hundred thousand keys. */
-    private static final long MOST_BYTES = 64 << 20;
+    /** Some thousand keys; what the parser makes of one endless word takes time in the square of its length. */
+    private static final long MOST_BYTES = 1 << 20;
 
     private KeysText() {}
 
@@ -76,6 +76,8 @@ public final class KeysText {
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .build()
                     .readTree(new String(bytes, StandardCharsets.UTF_8));
+        } catch (StackOverflowError e) {
+            throw new IllegalArgumentException("its lists and maps are within one another too deep", e);
         } catch (JacksonException e) {
             // Only the place: the message and the cause would show the text, and somebody may have put a key there.
             TokenStreamLocation at = e.getLocation();
@@ -83,7 +85,7 @@ public final class KeysText {
                     "this is no valid YAML or JSON" + (at == null ? "" : ", near line " + at.getLineNr()));
         }
         if (root.isMissingNode() || root.isNull()) {
-            return KeysFile.EMPTY;
+            throw noKeys("it is empty");
         }
         checkNames("the file", root, TOP);
         List<KeysFile.Entry> entries = new ArrayList<>();
@@ -104,7 +106,16 @@ public final class KeysText {
             terms.forEachEntry((name, node) ->
                     tenants.put(name, in("tenants." + name, () -> terms("tenants." + name, node))));
         }
-        return new KeysFile(entries, tenants);
+        KeysFile read = new KeysFile(entries, tenants);
+        if (!keys.isArray()) {
+            throw noKeys("'keys' is missing");
+        }
+        return read;
+    }
+
+    /** A file may have been cut short, or not be written yet: that nobody has a key must be said. */
+    private static IllegalArgumentException noKeys(String what) {
+        return new IllegalArgumentException(what + "; a file without keys says 'keys: []'");
     }
 
     private interface Parse<T> {
@@ -260,7 +271,7 @@ public final class KeysText {
         try (FileChannel channel =
                 FileChannel.open(lock, Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE), ownersOnly(file))) {
             channel.lock();
-            KeysFile changed = change.apply(Files.exists(file) ? read(file) : KeysFile.EMPTY);
+            KeysFile changed = change.apply(Files.exists(file) && Files.size(file) > 0 ? read(file) : KeysFile.EMPTY);
             Path temporary = Files.createTempFile(file.getParent(), "." + file.getFileName(), ".new", ownersOnly(file));
             try {
                 Files.writeString(temporary, text(changed, file.toString().endsWith(".json")));

@@ -27,6 +27,13 @@ interface CallAdmission {
     /** The service reads a message for which so many bytes were taken. Any thread. */
     void reading(long bytes);
 
+    /**
+     * Takes bytes of heap for what the message that is being read becomes when it is parsed. Any thread.
+     *
+     * @throws io.grpc.StatusRuntimeException if there is no room
+     */
+    void takeParsed(long bytes);
+
     /** The messages that were being read are not needed any more: what was taken for them is free. Any thread. */
     void giveBack();
 

@@ -1,5 +1,8 @@
 package dev.apus.server.grpc;
 
+import com.google.protobuf.DiscardUnknownFieldsParser;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.Message;
 import io.grpc.Drainable;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
@@ -33,7 +36,25 @@ final class Codec {
      */
     static <Q> Q parse(MethodDescriptor<Q, ?> method, Deframer.Frame frame, int mostBytes, CallAdmission admission) {
         byte[] bytes = frame.compressed() ? unpacked(frame.bytes(), mostBytes, admission) : frame.bytes();
+        if (method.getRequestMarshaller() instanceof MethodDescriptor.PrototypeMarshaller<Q> known
+                && known.getMessagePrototype() instanceof Message prototype) {
+            admission.takeParsed(MessageWeight.of(prototype.getDescriptorForType(), bytes));
+            return known.getMessageClass().cast(parse(prototype, bytes));
+        }
         return method.parseRequest(new ByteArrayInputStream(bytes));
+    }
+
+    /** Fields that are not known are not kept: some bytes of them would take hundreds of the heap. */
+    private static Message parse(Message prototype, byte[] bytes) {
+        try {
+            return DiscardUnknownFieldsParser.wrap(prototype.getParserForType()).parseFrom(bytes);
+        } catch (InvalidProtocolBufferException e) {
+            throw Status.INTERNAL
+                    .withDescription("the message is no "
+                            + prototype.getDescriptorForType().getFullName() + ": " + e.getMessage())
+                    .withCause(e)
+                    .asRuntimeException();
+        }
     }
 
     private static byte[] unpacked(byte[] bytes, int mostBytes, CallAdmission admission) {

@@ -178,6 +178,15 @@ public final class GrpcServices {
         }
 
         @Override
+        public void takeParsed(long bytes) {
+            try {
+                session.takeParsed(bytes);
+            } catch (ApiException e) {
+                throw GrpcErrors.of(e);
+            }
+        }
+
+        @Override
         public void giveBack() {
             session.giveBack();
         }

@@ -90,7 +90,15 @@ public final class CallSession {
      * @throws ApiException if there is not enough
      */
     public void takeIds(int count) {
-        long bytes = (long) count * PER_ID;
+        takeParsed((long) count * PER_ID);
+    }
+
+    /**
+     * Takes bytes of heap for what the message that is being read becomes. Any thread.
+     *
+     * @throws ApiException if there is not enough
+     */
+    public void takeParsed(long bytes) {
         memory.take(bytes);
         reading.addAndGet(bytes);
     }

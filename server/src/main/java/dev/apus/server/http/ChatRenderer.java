@@ -77,8 +77,7 @@ final class ChatRenderer implements Renderer {
     }
 
     @Override
-    public byte[] whole(List<Choice> choices) {
-        JsonOut out = new JsonOut();
+    public byte[] whole(JsonOut out, List<Choice> choices) {
         out.raw(parts.wholeHead());
         for (Choice choice : choices) {
             out.raw(choice.index() > 0 ? ",{\"index\":" : "{\"index\":").number(choice.index());

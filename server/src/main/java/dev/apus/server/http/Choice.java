@@ -22,6 +22,10 @@ import org.jspecify.annotations.Nullable;
 final class Choice {
     /** Bytes of a log-probability's JSON, roughly, to account for what is pending. */
     private static final int LOGPROB_BYTES = 100;
+    /** Of heap: a record, two arrays without their values, and the place in a list that grows by half. */
+    private static final int PER_ENTRY = 88;
+    /** An id and its log-probability in those arrays. */
+    private static final int PER_TOP = 8;
 
     private final GenerationCall call;
     private final GenerationSpec spec;
@@ -42,7 +46,8 @@ final class Choice {
     private int idCount;
     private final List<TokenLogprobs> logprobs = new ArrayList<>();
     private List<TokenLogprobs> promptLogprobs = List.of();
-    private int pendingLogprobBytes;
+    private long pendingLogprobBytes;
+    private long heldBytes;
 
     private boolean queued;
     private boolean begun;
@@ -200,9 +205,17 @@ final class Choice {
         ids[idCount++] = id;
     }
 
+    /** Bytes of heap that a token's log-probabilities take with those of so many others. */
+    static int heldBytes(int top) {
+        return PER_ENTRY + PER_TOP * top;
+    }
+
     private void addLogprobs(TokenLogprobs entry) {
+        int bytes = heldBytes(entry.topIds().length);
+        call.hold(bytes);
+        heldBytes += bytes;
         logprobs.add(entry);
-        pendingLogprobBytes += LOGPROB_BYTES * (1 + entry.topIds().length);
+        pendingLogprobBytes += LOGPROB_BYTES * (1L + entry.topIds().length);
     }
 
     /** Nanoseconds since the tokens before, or -1 for the first. */
@@ -308,8 +321,8 @@ final class Choice {
         return due && (!text.isEmpty() || !reasoning.isEmpty() || idCount > 0 || !logprobs.isEmpty());
     }
 
-    int pendingBytes() {
-        return text.length() + reasoning.length() + idCount * 8 + pendingLogprobBytes;
+    long pendingBytes() {
+        return text.length() + reasoning.length() + idCount * 8L + pendingLogprobBytes;
     }
 
     /** What was pending has been sent. */
@@ -320,6 +333,8 @@ final class Choice {
         idCount = 0;
         logprobs.clear();
         pendingLogprobBytes = 0;
+        call.release(heldBytes);
+        heldBytes = 0;
         begun = true;
         finishSent = finishReason != null;
     }

@@ -51,8 +51,7 @@ final class CompletionRenderer implements Renderer {
     }
 
     @Override
-    public byte[] whole(List<Choice> choices) {
-        JsonOut out = new JsonOut();
+    public byte[] whole(JsonOut out, List<Choice> choices) {
         out.raw(parts.wholeHead());
         List<Choice> best = best(choices);
         for (int i = 0; i < best.size(); i++) {

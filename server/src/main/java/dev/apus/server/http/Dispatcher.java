@@ -94,8 +94,12 @@ final class Dispatcher {
         if (http11 && hosts.size() != 1) {
             throw ApiException.badRequest("a request must have one Host header");
         }
-        for (String host : hosts) {
-            checkHost(host);
+        String authority = Exchange.authority(request.uri());
+        if (authority != null) {
+            // It counts, and the Host header does not (RFC 9112, 3.2.2).
+            checkHost(authority);
+        } else {
+            hosts.forEach(this::checkHost);
         }
         List<String> codings = request.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING);
         if (!codings.isEmpty()

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 final class Exchange {
     private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:/@+=-]{1,128}");
     /** The form of a target that proxies use; what follows the authority is the rest. */
-    private static final Pattern ABSOLUTE_FORM = Pattern.compile("(?is)https?://[^/?#]*(.*)");
+    private static final Pattern ABSOLUTE_FORM = Pattern.compile("(?is)https?://([^/?#]*)(.*)");
 
     /** Of a request whose client went before it was answered, as nginx logs it; never sent. */
     static final int CLIENT_GONE = 499;
@@ -42,10 +42,11 @@ final class Exchange {
     private final long arrivalNanos = System.nanoTime();
     private final List<AnswerSink.Field> fields = new ArrayList<>();
     /** Events of a stream that are not written yet; event loop only. */
-    private final JsonOut pending = new JsonOut();
+    private final JsonOut pending;
 
     private final MemoryBudget budget;
     private final MemoryBudget.Share memory;
+    private final AnswerMemory answerMemory;
     private final RequestWatch watch;
     private final RequestRecord record = new RequestRecord();
     private boolean background;
@@ -90,6 +91,8 @@ final class Exchange {
         this.budget = budget;
         this.watch = watch;
         memory = budget.share();
+        answerMemory = new AnswerMemory(budget);
+        pending = new JsonOut(answerMemory);
         String target = originForm(request.uri());
         int mark = target.indexOf('?');
         path = mark < 0 ? target : target.substring(0, mark);
@@ -185,6 +188,11 @@ final class Exchange {
     /** What the request takes of the memory until its handler is done. */
     MemoryBudget.Share memory() {
         return memory;
+    }
+
+    /** What the answer takes of the memory until it has been written. */
+    AnswerMemory answerMemory() {
+        return answerMemory;
     }
 
     /** The route's path for metrics. */
@@ -488,6 +496,7 @@ final class Exchange {
         }
         over = true;
         overNanos = System.nanoTime();
+        answerMemory.close();
         watch.answered(this);
         record.answered(() -> watch.settled(this));
     }
@@ -532,12 +541,18 @@ final class Exchange {
         };
     }
 
+    /** The host, and port if there is one, of a target as proxies send it; null if the target names none. */
+    static @Nullable String authority(String target) {
+        Matcher absolute = ABSOLUTE_FORM.matcher(target);
+        return absolute.matches() ? absolute.group(1) : null;
+    }
+
     private static String originForm(String target) {
         Matcher absolute = ABSOLUTE_FORM.matcher(target);
         if (!absolute.matches()) {
             return target;
         }
-        String rest = absolute.group(1);
+        String rest = absolute.group(2);
         return rest.startsWith("/") ? rest : "/" + rest;
     }
 }

@@ -81,7 +81,11 @@ final class GenerationCall {
         exchange.onEnd(this::cancel);
         long promptTokens = promptTokens();
         try {
+            takePromptLogprobs();
             exchange.admission().takePrompt(promptTokens);
+        } catch (ApiException e) {
+            failLater(e);
+            return;
         } catch (QuotaException e) {
             failLater(Refusal.told(e, metrics));
             return;
@@ -106,6 +110,32 @@ final class GenerationCall {
             exchange.record().refused();
             exchange.admission().giveBack(promptTokens);
             failLater(Refusal.told(e, metrics));
+        }
+    }
+
+    /** Those of prompts come all at once, and how many is known. @throws ApiException if there is not enough memory */
+    private void takePromptLogprobs() {
+        for (Choice choice : choices) {
+            int top = choice.request().params().promptLogprobs();
+            if (top >= 0) {
+                // As the engine tells them, and as few as each parameter asked for.
+                exchange.answerMemory().grow(2L * choice.request().prompt().length * Choice.heldBytes(top));
+            }
+        }
+    }
+
+    /** Takes memory for log-probabilities that wait. @throws ApiException if there is no more */
+    void hold(long bytes) {
+        // After its end some tokens may come until the engine has heard of it.
+        if (!closed) {
+            exchange.answerMemory().grow(bytes);
+        }
+    }
+
+    /** The log-probabilities wait no longer. */
+    void release(long bytes) {
+        if (bytes > 0 && !renderer.keepsLogprobs()) {
+            exchange.answerMemory().shrink(bytes);
         }
     }
 
@@ -276,7 +306,7 @@ final class GenerationCall {
         try {
             workers.execute(() -> {
                 try {
-                    exchange.respondJson(200, renderer.whole(choices));
+                    exchange.respondJson(200, renderer.whole(new JsonOut(exchange.answerMemory()), choices));
                 } catch (RejectedExecutionException e) {
                     LOG.debug("request {} was answered as the server closed", exchange.requestId());
                 } catch (RuntimeException e) {

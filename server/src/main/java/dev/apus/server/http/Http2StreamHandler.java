@@ -134,9 +134,7 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
 
     /** The route, or null if the exchange is answered already. */
     private @Nullable Route accept(ChannelHandlerContext context, Exchange exchange, Http2HeadersFrame head) {
-        if (!exchange.memory().tryTake(Http2Head.bytes(head.headers()))) {
-            throw MemoryBudget.spent();
-        }
+        boolean counted = exchange.memory().tryTake(Http2Head.bytes(head.headers()));
         HttpRequest request = exchange.request();
         dispatcher.checkHead(request);
         if (isGrpc(head)) {
@@ -144,6 +142,10 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         }
         dispatcher.checkLength(exchange, HttpUtil.getContentLength(request, 0L));
         Route found = dispatcher.route(exchange);
+        if (!counted && (found == null || !found.inline())) {
+            // Probes are answered however full the memory is.
+            throw MemoryBudget.spent();
+        }
         if (found != null && watchOnly && !found.watches()) {
             throw ApiException.tooManyConnections();
         }

@@ -17,8 +17,45 @@ final class JsonOut {
 
     private static final int SLICE = 4096;
 
+    /** Arrays up to this size are not worth counting: every answer has some. */
+    private static final int SMALL = 16 << 10;
+    /** Some VMs keep a few bytes of the longest array for themselves. */
+    private static final int LONGEST = Integer.MAX_VALUE - 8;
+
+    /** Counts the memory that long JSON takes. */
+    interface Room {
+        /** For what nobody counts. */
+        Room ANY = new Room() {
+            @Override
+            public void grow(long bytes) {}
+
+            @Override
+            public void shrink(long bytes) {}
+        };
+
+        /** @throws ApiException if there is not so much */
+        void grow(long bytes);
+
+        void shrink(long bytes);
+    }
+
+    private final Room room;
     private byte[] bytes = new byte[256];
     private int length;
+
+    JsonOut() {
+        this(Room.ANY);
+    }
+
+    /** @param room is told of the arrays' bytes, and may refuse them */
+    JsonOut(Room room) {
+        this.room = room;
+    }
+
+    /** What counts its memory. */
+    Room room() {
+        return room;
+    }
 
     int length() {
         return length;
@@ -137,6 +174,9 @@ final class JsonOut {
     }
 
     byte[] toBytes() {
+        if (length > SMALL) {
+            room.grow(length);
+        }
         return Arrays.copyOf(bytes, length);
     }
 
@@ -164,8 +204,30 @@ final class JsonOut {
     }
 
     private void ensure(int more) {
-        if (length + more > bytes.length) {
-            bytes = Arrays.copyOf(bytes, Math.max(bytes.length * 2, length + more));
+        if (length + more > bytes.length || length + more < 0) {
+            grow((long) length + more);
+        }
+    }
+
+    private void grow(long needed) {
+        if (needed > LONGEST) {
+            throw new ApiException(
+                    413,
+                    "the answer has more than " + LONGEST
+                            + " bytes; ask for fewer log-probabilities, choices or tokens",
+                    null,
+                    "answer_too_large",
+                    0);
+        }
+        int before = bytes.length;
+        int capacity = (int) Math.min(LONGEST, Math.max(needed, 2L * before));
+        if (capacity > SMALL) {
+            // Both are there while one is copied.
+            room.grow(capacity);
+        }
+        bytes = Arrays.copyOf(bytes, capacity);
+        if (before > SMALL) {
+            room.shrink(before);
         }
     }
 }

@@ -6,10 +6,10 @@ import java.util.concurrent.atomic.AtomicLong;
  * Bounds what the requests of all clients together take of the heap. The JVM ends when its heap is full, so a request that would go beyond is
  * refused instead. Figures are estimates from above. Thread-safe.
  *
- * <p>Counted are the heads of HTTP/2 and gRPC, bodies and messages with what they become when parsed, whole answers, ends of streams, and
- * all messages of gRPC until they have left. Not counted is what other limits bound: heads of HTTP/1.1 and the parts of a pipelined request
- * that wait ({@code maxHeaderBytes} and a socket's read, times {@code maxConnections}), and what streams hold for slow readers
- * ({@code maxPendingBytes} a request).
+ * <p>Counted are the heads of HTTP/2 and gRPC, bodies and messages with what they become when parsed, log-probabilities that wait, whole
+ * answers while they are made and on their way, ends of streams, and all messages of gRPC until they have left. Not counted is what other
+ * limits bound: heads of HTTP/1.1 and the parts of a pipelined request that wait ({@code maxHeaderBytes} and a socket's read, times
+ * {@code maxConnections}), and the text that streams hold for slow readers ({@code maxPendingBytes} a request).
  */
 final class MemoryBudget {
     /** A byte of a body, as bytes, as text, and once more as the text of a value and of the prompt that it becomes. */
@@ -42,6 +42,10 @@ final class MemoryBudget {
         synchronized boolean tryTake(long bytes) {
             if (closed) {
                 return false;
+            }
+            if (bytes == 0) {
+                // Answers may have taken more than there is: what needs nothing, as a probe, goes on.
+                return true;
             }
             if (taken.addAndGet(bytes) > most) {
                 taken.addAndGet(-bytes);
@@ -80,6 +84,11 @@ final class MemoryBudget {
             closed = true;
             release(held);
         }
+    }
+
+    /** Bytes for all. */
+    long most() {
+        return most;
     }
 
     /** Bytes that are taken. */

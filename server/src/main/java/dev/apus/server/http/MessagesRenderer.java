@@ -125,10 +125,9 @@ final class MessagesRenderer implements Renderer {
     }
 
     @Override
-    public byte[] whole(List<Choice> choices) {
+    public byte[] whole(JsonOut out, List<Choice> choices) {
         Choice choice = choices.getFirst();
         String reason = stopReason(choice);
-        JsonOut out = new JsonOut();
         head(out);
         boolean thought = !choice.reasoning().isEmpty();
         if (thought) {

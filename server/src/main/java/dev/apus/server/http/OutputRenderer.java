@@ -33,7 +33,9 @@ final class OutputRenderer implements Renderer {
     }
 
     @Override
-    public byte[] whole(List<Choice> choices) {
+    public byte[] whole(JsonOut out, List<Choice> choices) {
+        // The messages that are made of it.
+        choices.forEach(choice -> out.room().grow(choice.pendingBytes()));
         output.whole(choices.stream().map(Part::new).toList(), usage(choices));
         return NOTHING;
     }

@@ -23,8 +23,17 @@ interface Renderer {
     /** Appends what ends a stream that an error has broken off. */
     void error(JsonOut out, ApiException error);
 
-    /** The whole answer's body. */
-    byte[] whole(List<Choice> choices);
+    /**
+     * The whole answer's body.
+     *
+     * @param out empty; long JSON is made in this, or in what has its room
+     */
+    byte[] whole(JsonOut out, List<Choice> choices);
+
+    /** Whether it needs log-probabilities until the end of a stream, though it has told them. */
+    default boolean keepsLogprobs() {
+        return false;
+    }
 
     /** The answer ends with an error, which the client is told beside this, streamed or not. */
     default void failed(ApiException error) {}

@@ -20,7 +20,7 @@ final class ResponsesRenderer implements Renderer {
     private final String id;
     private final byte[] settings;
     private final boolean background;
-    private final boolean withLogprobs;
+    private boolean withLogprobs;
     private final LogprobsWriter logprobs;
     private final Consumer<Snapshot> keep;
     private final Consumer<ApiException> failure;
@@ -58,7 +58,7 @@ final class ResponsesRenderer implements Renderer {
 
     /** The response object before there is anything of the answer. */
     byte[] first() {
-        return response(background ? "queued" : "in_progress", null, null);
+        return response(new JsonOut(), background ? "queued" : "in_progress", null, null);
     }
 
     @Override
@@ -77,7 +77,7 @@ final class ResponsesRenderer implements Renderer {
     public void running() {
         running = true;
         if (background) {
-            keep.accept(new Snapshot("in_progress", response("in_progress", null, null), ""));
+            keep.accept(new Snapshot("in_progress", response(new JsonOut(), "in_progress", null, null), ""));
         }
     }
 
@@ -85,7 +85,7 @@ final class ResponsesRenderer implements Renderer {
     public void chunk(JsonOut out, Choice choice) {
         if (running && !toldRunning) {
             toldRunning = true;
-            stateEvent(out, "response.in_progress", response("in_progress", null, null));
+            stateEvent(out, "response.in_progress", response(new JsonOut(), "in_progress", null, null));
         }
         output.stream(out, choice);
     }
@@ -95,7 +95,7 @@ final class ResponsesRenderer implements Renderer {
         Choice choice = choices.getFirst();
         String status = status(choice);
         output.finish(out, status);
-        byte[] json = response(status, choice, null);
+        byte[] json = response(new JsonOut(out.room()), status, choice, null);
         stateEvent(out, status.equals("completed") ? "response.completed" : "response.incomplete", json);
         keep.accept(new Snapshot(status, json, output.text()));
     }
@@ -105,15 +105,16 @@ final class ResponsesRenderer implements Renderer {
         if (!opened) {
             open(out, List.of());
         }
-        stateEvent(out, "response.failed", response("failed", null, error));
+        withLogprobs = false;
+        stateEvent(out, "response.failed", response(new JsonOut(), "failed", null, error));
     }
 
     @Override
-    public byte[] whole(List<Choice> choices) {
+    public byte[] whole(JsonOut out, List<Choice> choices) {
         Choice choice = choices.getFirst();
         String status = status(choice);
         output.take(choice, status);
-        byte[] json = response(status, choice, null);
+        byte[] json = response(out, status, choice, null);
         keep.accept(new Snapshot(status, json, output.text()));
         return json;
     }
@@ -121,8 +122,16 @@ final class ResponsesRenderer implements Renderer {
     @Override
     public void failed(ApiException error) {
         output.breakOff();
+        // They may be what there is too much of.
+        withLogprobs = false;
         failure.accept(error);
-        keep.accept(new Snapshot("failed", response("failed", null, error), ""));
+        keep.accept(new Snapshot("failed", response(new JsonOut(), "failed", null, error), ""));
+    }
+
+    /** The events at the end repeat them. */
+    @Override
+    public boolean keepsLogprobs() {
+        return withLogprobs;
     }
 
     /** How it ended. @throws ApiException if it was aborted and the client did not ask for that */
@@ -158,8 +167,8 @@ final class ResponsesRenderer implements Renderer {
     }
 
     /** @param choice gives the usage; null before the end */
-    private byte[] response(String status, @Nullable Choice choice, @Nullable ApiException error) {
-        JsonOut out = new JsonOut().raw("{\"id\":\"").raw(id).raw("\",\"object\":\"response\",\"created_at\":");
+    private byte[] response(JsonOut out, String status, @Nullable Choice choice, @Nullable ApiException error) {
+        out.raw("{\"id\":\"").raw(id).raw("\",\"object\":\"response\",\"created_at\":");
         out.number(createdAt).raw(",\"status\":\"").raw(status).raw("\",\"completed_at\":");
         out.raw(status.equals("completed") ? Long.toString(System.currentTimeMillis() / 1000) : "null");
         out.raw(",\"error\":");

@@ -85,7 +85,7 @@ class KeysFileTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "# nothing\n", "{}", "keys:\n", "keys: []", "{\"keys\": [], \"tenants\": {}}"})
+    @ValueSource(strings = {"keys: []", "{\"keys\": [], \"tenants\": {}}"})
     void aFileMayHoldNoKeys(String text) {
         assertThat(parse(text)).isEqualTo(KeysFile.EMPTY);
     }
@@ -229,11 +229,23 @@ class KeysFileTest {
 
             KeyRing before = store.ring();
             for (String slip : List.of(
-                    "keys: [", "keys: [{name: x}]", "keys: [{name: x, sha256: " + ApiKey.hash("given") + "}]")) {
+                    "keys: [",
+                    "keys: [{name: x}]",
+                    "keys: [{name: x, sha256: " + ApiKey.hash("given") + "}]",
+                    // Files that are not written yet, or were cut short.
+                    "",
+                    "# nothing\n",
+                    "{}",
+                    "keys:\n",
+                    "tenants: {}\n",
+                    "[".repeat(200_000),
+                    "keys: []\n#" + "x".repeat(1 << 20))) {
                 Files.writeString(file, slip);
                 store.look();
                 store.look();
-                assertThat(store.ring()).as(slip).isSameAs(before);
+                assertThat(store.ring())
+                        .as(slip.substring(0, Math.min(20, slip.length())))
+                        .isSameAs(before);
             }
             Files.delete(file);
             store.look();
@@ -251,7 +263,7 @@ class KeysFileTest {
 
     @Test
     void aFileWithoutKeysLetsNobodyIn() throws IOException {
-        Path file = Files.writeString(folder.resolve("keys.yaml"), "");
+        Path file = Files.writeString(folder.resolve("keys.yaml"), "keys: []");
         try (KeyStore store = new KeyStore(new SecurityOptions(List.of()).withKeysFile(file))) {
             assertThat(store.ring().guards()).isTrue();
         }

@@ -94,6 +94,12 @@ final class BridgeFixture implements AutoCloseable {
             }
 
             @Override
+            public void takeParsed(long bytes) {
+                tryTake(bytes);
+                reading(bytes);
+            }
+
+            @Override
             public void giveBack() {
                 long bytes = read.getAndSet(0);
                 mine.addAndGet(-bytes);

@@ -66,6 +66,19 @@ class AllowedHostsTest {
     }
 
     @Test
+    void theTargetsOwnHostCountsBeforeTheHeader() {
+        try (ServerFixture fixture = new ServerFixture()) {
+            assertThat(fixture.connectAndAnswer("GET http://evil.example/version HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+                    .contains(" 403 ", "host_not_allowed");
+            assertThat(fixture.connectAndAnswer(
+                            "GET http://localhost@evil.example/version HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+                    .contains(" 403 ");
+            assertThat(fixture.connectAndAnswer("GET http://localhost:80/version HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+                    .contains(" 200 ");
+        }
+    }
+
+    @Test
     void theServerRefusesAnotherName() {
         try (ServerFixture fixture = new ServerFixture()) {
             String request = "GET /health HTTP/1.1\r\nHost: %s\r\n\r\n";

@@ -66,6 +66,24 @@ class GrpcMemoryTest {
     }
 
     @Test
+    void manySmallMessagesWithinOneWeighWhatTheyBecome() throws Exception {
+        byte[] empties = new byte[400_000];
+        for (int i = 0; i < empties.length; i += 2) {
+            empties[i] = 0x12;
+        }
+        try (GrpcFixture fixture = new GrpcFixture(options -> options.maxBufferedBytes(64 << 20));
+                RawHttp2 client = RawHttp2.connect(fixture.server)) {
+            call(client, 1, "/apus.v1.Inference/Chat", "grpc-encoding", "gzip");
+            byte[] bomb = gzip(empties);
+            client.frame(RawHttp2.DATA, RawHttp2.END_STREAM, 1, message(true, bomb.length, bomb));
+            RawHttp2.Answer answer = client.await(1);
+            assertThat(grpcStatus(answer)).isEqualTo(code(Status.Code.RESOURCE_EXHAUSTED));
+            assertThat(answer.header("grpc-message")).contains("bytes of the server's memory");
+            ServerFixture.await("the memory is back", () -> fixture.server.memoryTaken() == 0);
+        }
+    }
+
+    @Test
     void aBombWhoseClientGoesGivesAllBack() throws Exception {
         byte[] bomb = gzip(TokenizeRequest.newBuilder()
                 .setText("x".repeat(12 << 20))
@@ -122,7 +140,7 @@ class GrpcMemoryTest {
             TokenizeRequest request =
                     TokenizeRequest.newBuilder().setText("x".repeat(50_000)).build();
             Status.Code code = GrpcClient.code(() -> InferenceGrpc.newBlockingStub(fixture.client.channel())
-                    .withDeadlineAfter(500, TimeUnit.MILLISECONDS)
+                    .withDeadlineAfter(2, TimeUnit.SECONDS)
                     .tokenize(request));
             assertThat(code).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
             assertThat(encoding).isTrue();
@@ -234,7 +252,7 @@ class GrpcMemoryTest {
                 .setListServices("*")
                 .build()
                 .toByteArray());
-        try (GrpcFixture fixture = new GrpcFixture(options -> options.readTimeout(Duration.ofMillis(1500)));
+        try (GrpcFixture fixture = new GrpcFixture(options -> options.readTimeout(Duration.ofSeconds(3)));
                 RawHttp2 client = RawHttp2.connect(fixture.server)) {
             call(client, 1, REFLECTION);
             // The last byte of a message comes with the first ones of the next.
@@ -243,7 +261,7 @@ class GrpcMemoryTest {
             System.arraycopy(ask, 0, turned, 1, ask.length - 1);
             client.frame(RawHttp2.DATA, 0, 1, java.util.Arrays.copyOf(ask, ask.length - 1));
             for (int i = 0; i < 5; i++) {
-                Thread.sleep(500);
+                Thread.sleep(800);
                 client.frame(RawHttp2.DATA, 0, 1, turned);
             }
             client.frame(RawHttp2.DATA, RawHttp2.END_STREAM, 1, new byte[] {ask[ask.length - 1]});
@@ -288,8 +306,9 @@ class GrpcMemoryTest {
             both.writeBytes(second);
             client.frame(RawHttp2.DATA, 0, 1, both.toByteArray());
             ManualEngine.Work work = fixture.engine.next();
+            ServerFixture.await("the second has come", () -> fixture.server.memoryTaken() > 16 * 10_000);
             Thread.sleep(100);
-            assertThat(fixture.server.memoryTaken()).isGreaterThan(16 * 10_000);
+            assertThat(fixture.server.memoryTaken()).as("and is kept").isGreaterThan(16 * 10_000);
             work.emit("a");
             fixture.engine.finish(work);
             assertThat(fixture.engine.next().request.prompt()).hasSize(10_000);

@@ -6,11 +6,13 @@ import dev.apus.scheduler.EngineEvent.FailureKind;
 import dev.apus.scheduler.EngineEvent.FinishReason;
 import dev.apus.scheduler.EngineEvent.Finished;
 import dev.apus.scheduler.EngineEvent.Timing;
+import dev.apus.scheduler.EngineEvent.TokenLogprobs;
 import dev.apus.scheduler.EngineEvent.Tokens;
 import dev.apus.scheduler.EngineStats;
 import dev.apus.scheduler.QueueFullException;
 import dev.apus.scheduler.Request;
 import dev.apus.scheduler.RequestStats;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -41,6 +43,21 @@ final class ManualEngine implements Engine {
             generated.addAndGet(ids.length);
             events.accept(new Tokens(request.id(), ids, null));
         }
+
+        /** Emits the characters of a text as tokens with log-probabilities. */
+        void emit(String text, int top) {
+            int[] ids = text.chars().toArray();
+            generated.addAndGet(ids.length);
+            events.accept(new Tokens(
+                    request.id(),
+                    ids,
+                    Arrays.stream(ids).mapToObj(id -> logprobs(id, top)).toList()));
+        }
+    }
+
+    /** What the engine tells of one token with so many others. */
+    static TokenLogprobs logprobs(int id, int top) {
+        return new TokenLogprobs(id, -0.5f, 1, new int[top], new float[top]);
     }
 
     private final LinkedBlockingQueue<Work> submitted = new LinkedBlockingQueue<>();

@@ -8,6 +8,7 @@ import java.io.UncheckedIOException;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -111,6 +112,26 @@ class MemoryBudgetTest {
             ServerFixture.await(
                     "the memory is back",
                     () -> fixture.connectAndAnswer(request).contains(" 200 "));
+        }
+    }
+
+    @Test
+    void probesAreAnsweredHoweverFullTheMemoryIs() throws Exception {
+        try (ServerFixture fixture =
+                        new ServerFixture(options -> options.maxBodyBytes(100).maxBufferedBytes(1000));
+                RawHttp2 unread = RawHttp2.connect(fixture.server, 0);
+                RawHttp2 client = RawHttp2.connect(fixture.server)) {
+            unread.get(1, "/openapi.json");
+            ServerFixture.await("the memory is full", () -> fixture.server.memoryTaken() > 1000);
+            int stream = 1;
+            for (String path : List.of("/health", "/live", "/ready", "/ping")) {
+                assertThat(fixture.connectAndAnswer(RawClient.get(path))).contains(" 200 ");
+                client.get(stream, path);
+                assertThat(client.await(stream).status()).as(path).isEqualTo(200);
+                stream += 2;
+            }
+            client.get(stream, "/v1/models");
+            assertThat(client.await(stream).status()).isEqualTo(503);
         }
     }
 
