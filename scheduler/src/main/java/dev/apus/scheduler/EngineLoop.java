@@ -212,7 +212,7 @@ final class EngineLoop {
         }
     }
 
-    /** All that the device held is gone: fails the requests that it was computing and forgets the prefix cache; the waiting stay. */
+    /** All that the device held is gone: fails the requests that it was computing and forgets the prefix cache; the waiting are the caller's to fail. */
     void loseDevice(String message) {
         for (int i = 0; i < inFlight; i++) {
             EngineStep step = steps[(oldest + i) % steps.length];

@@ -152,7 +152,7 @@ public record EngineOptions(
     }
 
     /** The limits that were left to the backend, filled in for the one of this name. */
-    EngineOptions withLimitsOf(String backend) {
+    public EngineOptions withLimitsOf(String backend) {
         boolean cuda = backend.equals("cuda");
         int sequences = maxNumSeqs;
         if (sequences == 0) {

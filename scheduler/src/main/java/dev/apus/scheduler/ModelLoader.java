@@ -41,6 +41,7 @@ final class ModelLoader {
         Tokenizer tokenizer = null;
         try (Checkpoint checkpoint = DeviceModel.open(path, options)) {
             EngineOptions limits = options.forBackend(backend);
+            PoolingLoader.check(pooling, backend);
             // The tokenizer takes about as long as the weights: read both at once.
             CompletableFuture<Tokenizer> reading = CompletableFuture.supplyAsync(
                     () -> tokenizer(path, checkpoint, limits), threadNamed("apus-tokenizer"));
@@ -63,7 +64,11 @@ final class ModelLoader {
             if (tokenizer != null) {
                 tokenizer.close();
             }
-            backend.close();
+            try {
+                backend.close();
+            } catch (RuntimeException closing) {
+                e.addSuppressed(closing);
+            }
             throw e;
         }
     }

@@ -128,6 +128,18 @@ final class PoolingLoader {
         });
     }
 
+    /**
+     * Looks at the options before anything is loaded.
+     *
+     * @throws IllegalArgumentException if a decoder on this backend cannot do what they demand
+     */
+    static void check(PoolingOptions pooling, Backend backend) {
+        if (pooling.runner() == PoolingOptions.Runner.POOLING && backend.stepsInFlight() != 1) {
+            throw new IllegalArgumentException("the runner is pooling, but the " + backend.name()
+                    + " backend computes no embeddings; use the cpu backend");
+        }
+    }
+
     /** A decoder's pooler on its engine's turns, or null where it has none: then the log says why. */
     static @Nullable Pooler decoder(
             Checkpoint checkpoint,
@@ -140,10 +152,6 @@ final class PoolingLoader {
             return null;
         }
         if (device.backend().stepsInFlight() != 1) {
-            if (demanded) {
-                throw new IllegalArgumentException("the runner is pooling, but the "
-                        + device.backend().name() + " backend computes no embeddings; use the cpu backend");
-            }
             return null;
         }
         try {

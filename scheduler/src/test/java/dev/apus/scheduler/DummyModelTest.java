@@ -9,6 +9,8 @@ import dev.apus.kernels.cpu.CpuBackend;
 import dev.apus.kernels.cpu.CpuOptions;
 import dev.apus.models.Checkpoint;
 import dev.apus.models.Decoder;
+import dev.apus.models.Pooling;
+import dev.apus.scheduler.pooling.PoolingOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -71,6 +73,16 @@ class DummyModelTest {
             model.served().engine().close();
             assertThat(model.served().engine().stats().alive()).isFalse();
         }
+        assertThat(device.closed).isTrue();
+    }
+
+    @Test
+    void aBackendThatCannotPoolRefusesBeforeItLoads() {
+        FakeDevice device = new FakeDevice(DType.F32).failingAfter(0);
+        PoolingOptions demanded = new PoolingOptions(PoolingOptions.Runner.POOLING, Pooling.MEAN, true);
+        assertThatThrownBy(() -> LanguageModel.open(folder, device, dummy().build(), "dummy", demanded))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("computes no embeddings");
         assertThat(device.closed).isTrue();
     }
 

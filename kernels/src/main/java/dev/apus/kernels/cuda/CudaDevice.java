@@ -174,8 +174,7 @@ public final class CudaDevice implements AutoCloseable {
     }
 
     /**
-     * Frees all memory and gives the context back. After a kernel's fault the driver refuses every call until the context is destroyed,
-     * which needs more than giving it back: libraries hold it as well. So it is reset then, for the whole process.
+     * Frees all memory and gives the context back. After a kernel's fault the driver refuses every call for the rest of the process.
      *
      * @throws CudaException what the driver refused; the context has been given back all the same
      */

@@ -1,7 +1,9 @@
 package dev.apus.kernels.cuda;
 
 import dev.apus.kernels.cuda.ffi.Cuda;
+import dev.apus.kernels.cuda.ffi.CudaException;
 import java.lang.foreign.MemorySegment;
+import java.util.Locale;
 
 /** Page-locked host memory, which the device copies from and to by itself while the host goes on. */
 public final class PinnedMemory implements AutoCloseable {
@@ -21,7 +23,21 @@ public final class PinnedMemory implements AutoCloseable {
      */
     public static PinnedMemory allocate(CudaDevice device, long bytes) {
         device.makeCurrent();
-        MemorySegment segment = Cuda.allocateHost(Math.max(1, bytes));
+        MemorySegment segment;
+        try {
+            segment = Cuda.allocateHost(Math.max(1, bytes));
+        } catch (CudaException e) {
+            CudaException told = new CudaException(
+                    e.call(),
+                    e.code(),
+                    e.error(),
+                    String.format(
+                            Locale.ROOT,
+                            "%,d bytes of page-locked host memory wanted; give the process or its container more memory",
+                            bytes));
+            told.initCause(e);
+            throw e.isOutOfMemory() ? told : e;
+        }
         segment.fill((byte) 0);
         return new PinnedMemory(device, segment.asSlice(0, bytes));
     }

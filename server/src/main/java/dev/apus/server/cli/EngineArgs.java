@@ -254,10 +254,11 @@ final class EngineArgs {
         return CpuBackend.create(new CpuOptions(kernels, threads));
     }
 
-    private CudaOptions cudaOptions() {
+    CudaOptions cudaOptions() {
         DType activations = dtype == EngineOptions.ComputeType.FLOAT32 ? DType.F32 : DType.BF16;
         DType kv = kvCacheDtype == EngineOptions.KvType.FP8 ? DType.F8_E4M3 : activations;
-        int sequences = maxNumSeqs > 0 ? maxNumSeqs : EngineOptions.CUDA_SEQUENCES;
+        // A recorded step must not have more rows than there is room for.
+        int sequences = options().withLimitsOf("cuda").maxNumSeqs();
         return new CudaOptions(0, activations, kv, enforceEager ? 0 : sequences);
     }
 }

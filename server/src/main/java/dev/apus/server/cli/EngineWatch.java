@@ -76,15 +76,19 @@ final class EngineWatch {
             return;
         }
         LOG.error("the engine has ended by a fault: its requests are told, then the process restarts itself");
-        conclude.run();
+        try {
+            conclude.run();
+        } catch (RuntimeException e) {
+            LOG.error("not all of it could be told and kept", e);
+        }
         if (stopping) {
             return;
         }
-        Map<String, String> variables = new LinkedHashMap<>(kept.get());
-        variables.put(Restart.AT, Long.toString(clock.instant().getEpochSecond()));
         try {
+            Map<String, String> variables = new LinkedHashMap<>(kept.get());
+            variables.put(Restart.AT, Long.toString(clock.instant().getEpochSecond()));
             exec.now(variables);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | LinkageError e) {
             LOG.error("the process could not restart itself; the engine stays ended, /health tells it", e);
         }
     }

@@ -201,7 +201,11 @@ final class ServeCommand implements Callable<Integer> {
                 warmUp.close();
             }
             server.shutdown(Duration.ofSeconds(shutdownTimeout));
-            loaded.close();
+            try {
+                loaded.close();
+            } catch (RuntimeException e) {
+                LOG.warn("the device did not take its memory back; the end of the process frees it", e);
+            }
             LOG.info("stopped");
             watched.stopped();
             // The JVM would report the signal (143); a stop that went well is a success.

@@ -45,6 +45,15 @@ class EngineArgsTest {
     }
 
     @Test
+    void recordedStepsHaveNoMoreRowsThanAStepHasTokens() {
+        assertThat(parse().cudaOptions().graphSequences()).isEqualTo(256);
+        assertThat(parse("--max-num-batched-tokens=100").cudaOptions().graphSequences())
+                .isEqualTo(100);
+        assertThat(parse("--max-num-seqs=8").cudaOptions().graphSequences()).isEqualTo(8);
+        assertThat(parse("--enforce-eager").cudaOptions().graphSequences()).isZero();
+    }
+
+    @Test
     void theLimitsOfTheQueueHaveVllmsNames() {
         EngineOptions set = parse("--max-waiting=7", "--max-num-queued-reqs=9", "--max-num-queued-tokens=5000000000")
                 .options();

@@ -61,6 +61,19 @@ class EngineWatchTest {
     }
 
     @Test
+    void whatCannotBeToldDoesNotKeepTheProcess() throws Exception {
+        EngineWatch watch = watch(Map.of());
+        CompletableFuture<Void> end = await(watch, () -> {
+            throw new IllegalStateException("closed");
+        });
+        alive = false;
+        tried.get(10, TimeUnit.SECONDS);
+        assertThat(done).hasSize(1);
+        watch.stopped();
+        end.get(10, TimeUnit.SECONDS);
+    }
+
+    @Test
     void aSecondFaultSoonAfterEndsTheEngineForGood() throws Exception {
         EngineWatch watch = watch(Map.of(Restart.AT, Long.toString(NOW - 60)));
         alive = false;

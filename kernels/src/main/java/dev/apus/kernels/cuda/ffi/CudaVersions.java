@@ -18,8 +18,16 @@ public final class CudaVersions {
 
     /** A driver runs code of its own major version and of older ones, not of newer ones. */
     static List<String> sonames(String base) {
-        boolean old = Cuda.library().isPresent() && Cuda.driverVersion() < CUDA_13;
-        return sonames(base, old);
+        return sonames(base, oldDriver());
+    }
+
+    /** A driver that is there and does not even tell its version is the report's affair, not that of the search for other libraries. */
+    private static boolean oldDriver() {
+        try {
+            return Cuda.library().isPresent() && Cuda.driverVersion() < CUDA_13;
+        } catch (CudaException | NativeLinkException e) {
+            return false;
+        }
     }
 
     static List<String> sonames(String base, boolean oldDriver) {
