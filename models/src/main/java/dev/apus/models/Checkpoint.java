@@ -157,7 +157,7 @@ public final class Checkpoint implements AutoCloseable {
         return settings.templateVariables();
     }
 
-    /** The model's name: GGUF's {@code general.name}, else the name of the folder or file. */
+    /** The model's name: {@link ModelName} of its folder or file. */
     public String name() {
         return settings.name();
     }

@@ -79,10 +79,9 @@ public final class EncoderCheckpoint implements AutoCloseable {
         return pooling.maxTokens() == 0 ? config.maxTokens() : Math.min(config.maxTokens(), pooling.maxTokens());
     }
 
-    /** The name of the folder. */
+    /** {@link ModelName} of the folder. */
     public String name() {
-        Path last = path.toAbsolutePath().normalize().getFileName();
-        return last == null ? "model" : last.toString();
+        return ModelName.of(path);
     }
 
     EncoderWeights encoderWeights(Backend backend) {

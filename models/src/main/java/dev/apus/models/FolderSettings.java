@@ -25,13 +25,8 @@ final class FolderSettings {
         Set<Integer> eos = new LinkedHashSet<>();
         addIds(generation, eos);
         addIds(config, eos);
-        Path name = folder.toAbsolutePath().normalize().getFileName();
         return new ModelSettings(
-                name == null ? "model" : name.toString(),
-                defaults,
-                eos,
-                template(folder, json, tokenizer),
-                tokens(tokenizer));
+                ModelName.of(folder), defaults, eos, template(folder, json, tokenizer), tokens(tokenizer));
     }
 
     private static ConfigReader optional(Path file, JsonFiles json) {

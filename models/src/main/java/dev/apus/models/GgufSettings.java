@@ -36,10 +36,7 @@ final class GgufSettings {
                 eos.add(keys.integer(key, 0, Integer.MAX_VALUE));
             }
         }
-        Path last = file.getFileName();
-        String fileName = last == null ? "model" : last.toString();
-        String name = keys.text("general.name", fileName);
-        return new ModelSettings(name, defaults, eos, template(keys), tokens(keys));
+        return new ModelSettings(ModelName.of(file), defaults, eos, template(keys), tokens(keys));
     }
 
     private static @Nullable String template(ConfigReader keys) {

@@ -103,7 +103,7 @@ final class DoctorCommand implements Callable<Integer> {
     }
 
     private static void row(String name, String value) {
-        System.out.printf(Locale.ROOT, "%-13s %s%n", name, value);
+        System.out.print(Rows.of(name, value));
     }
 
     private static String gibibytes(long bytes) {

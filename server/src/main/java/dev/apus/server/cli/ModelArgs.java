@@ -1,6 +1,7 @@
 package dev.apus.server.cli;
 
 import dev.apus.loaders.CheckpointException;
+import dev.apus.models.ModelName;
 import dev.apus.models.hub.ConsoleProgress;
 import dev.apus.models.hub.HubKind;
 import dev.apus.models.hub.HubOptions;
@@ -51,9 +52,7 @@ final class ModelArgs {
     /** Name in the API unless one is given: the argument itself, of a path its last part. */
     String name() {
         Path path = Path.of(model);
-        return Files.exists(path)
-                ? path.toAbsolutePath().normalize().getFileName().toString().replaceFirst("\\.(gguf|safetensors)$", "")
-                : model;
+        return Files.exists(path) ? ModelName.of(path) : model;
     }
 
     /**

@@ -208,11 +208,10 @@ final class ServeCommand implements Callable<Integer> {
             }
             LOG.info("stopped");
             watched.stopped();
-            // The JVM would report the signal (143); a stop that went well is a success.
-            Runtime.getRuntime().halt(0);
         });
         Runtime.getRuntime().addShutdownHook(hook);
-        announce(loaded, server);
+        StopSignals.endWell();
+        announce(loaded, server, http);
         watched.await(() -> conclude(warmUp, server), () -> ports(server));
         return 0;
     }
@@ -272,25 +271,20 @@ final class ServeCommand implements Callable<Integer> {
         return security;
     }
 
-    private void announce(LanguageModel loaded, HttpServer server) {
-        String url = server.scheme() + "://" + (host.equals("0.0.0.0") ? "127.0.0.1" : host) + ":" + server.port();
+    private void announce(LanguageModel loaded, HttpServer server, HttpOptions http) {
         long sinceStart = System.currentTimeMillis()
                 - ManagementFactory.getRuntimeMXBean().getStartTime();
+        FirstCall call = new FirstCall(server.scheme(), host, server.port(), needsKey(), http.tls());
         LOG.info(
                 "apus {} serves {} on {}, ready in {} ms",
                 Version.current(),
                 loaded.served().name(),
-                url,
+                call.url(),
                 sinceStart);
-        if (!loaded.served().generates()) {
-            LOG.info(
-                    "try: curl {}/v1/embeddings -H 'Content-Type: application/json' -d '{\"input\": [\"Hello\", \"world\"]}'",
-                    url);
-            return;
-        }
-        LOG.info(
-                "try: curl -N {}/v1/chat/completions -H 'Content-Type: application/json' -d"
-                        + " '{\"stream\": true, \"temperature\": 0, \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'",
-                url);
+        LOG.info("try: {}", loaded.served().generates() ? call.chat() : call.embeddings());
+    }
+
+    private boolean needsKey() {
+        return !apiKeys.isEmpty() || !adminApiKeys.isEmpty() || apiKeysFile != null;
     }
 }

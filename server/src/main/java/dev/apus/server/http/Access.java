@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -140,17 +141,25 @@ final class Access {
     void require(Principal principal, Route.Needs needs) {
         Role role = needs.role();
         if (role != null && !principal.has(role)) {
-            throw new ApiException(
-                    403,
-                    "the API key '" + principal.key() + "' has not the role '" + role.word() + "' that this needs"
-                            + (principal.hasNoKey() ? "; start the server with keys" : ""),
-                    null,
-                    "missing_role",
-                    0);
+            throw new ApiException(403, missing(principal, role), null, "missing_role", 0);
         }
         if (role == Role.INFERENCE && !principal.mayUse(model)) {
             throw modelNotAllowed(principal, model);
         }
+    }
+
+    /** Names what is there and what is needed, and how to come by it. */
+    private static String missing(Principal principal, Role role) {
+        String needed = "the role '" + role.word() + "'" + (role == Role.ADMIN ? "" : " (or 'admin')");
+        if (principal.hasNoKey()) {
+            return "this route needs a key with " + needed
+                    + ", and the server was started without keys: start it with --admin-api-key or --api-keys-file";
+        }
+        String roles = principal.roles().stream().sorted().map(Role::word).collect(Collectors.joining(", "));
+        return "the API key '" + principal.key() + "' has the roles [" + roles + "], this route needs " + needed
+                + ": use a key made with 'apus keys create FILE --role " + role.word()
+                + "', or add the role in the keys file"
+                + (role == Role.ADMIN ? ", or use one of --admin-api-key" : "");
     }
 
     static ApiException modelNotAllowed(Principal principal, String model) {

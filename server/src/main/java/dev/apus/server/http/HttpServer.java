@@ -117,7 +117,7 @@ public final class HttpServer implements AutoCloseable {
         routes.addAll(new RankingRoutes(model, json, inputs, pooling).routes());
         routes.addAll(new ConsoleRoutes().routes());
         routes.addAll(new RequestRoutes(model.engine(), inFlight).routes());
-        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api()).routes());
+        routes.addAll(new InfoRoutes(model, json, encoder, metrics, inFlight, options.api(), () -> routes).routes());
         batches = new BatchService(options.batches());
         routes.addAll(new FileRoutes(batches).routes());
         routes.addAll(new BatchRoutes(json, batches).routes());

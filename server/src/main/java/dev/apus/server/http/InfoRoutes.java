@@ -1,12 +1,17 @@
 package dev.apus.server.http;
 
 import dev.apus.scheduler.ServedModel;
+import dev.apus.server.auth.Principal;
+import dev.apus.server.auth.Role;
 import dev.apus.server.http.Route.Kind;
 import dev.apus.server.http.Route.Needs;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.List;
+import java.util.SortedSet;
+import java.util.TreeSet;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -24,23 +29,27 @@ final class InfoRoutes {
     private final ChatPrompts chats;
     private final ServerMetrics metrics;
     private final InFlight inFlight;
+    private final Supplier<List<Route>> all;
     private final long created = System.currentTimeMillis() / 1000;
     /** Made when first asked for: it would be a part of every start. */
     private volatile byte @Nullable [] openApi;
 
+    /** @param all the routes of the whole server, these among them, asked for once it listens */
     InfoRoutes(
             ServedModel model,
             JsonBody json,
             TextEncoder encoder,
             ServerMetrics metrics,
             InFlight inFlight,
-            ApiOptions options) {
+            ApiOptions options,
+            Supplier<List<Route>> all) {
         this.model = model;
         this.json = json;
         this.encoder = encoder;
         chats = new ChatPrompts(model, json, options);
         this.metrics = metrics;
         this.inFlight = inFlight;
+        this.all = all;
     }
 
     List<Route> routes() {
@@ -82,14 +91,26 @@ final class InfoRoutes {
     /** What somebody sees who looks at the bare address. */
     private void front(Exchange exchange) {
         JsonOut out = new JsonOut().raw("{\"server\":\"apus\",\"version\":").string(version());
-        out.raw(",\"model\":").string(model.name());
-        out.raw(
-                ",\"endpoints\":[\"/v1/chat/completions\",\"/v1/completions\",\"/v1/responses\",\"/v1/messages\",\"/v1/models\",\"/tokenize\",\"/detokenize\",");
+        out.raw(",\"model\":").string(model.name()).raw(",\"endpoints\":[");
+        String separator = "";
+        for (String path : pathsFor(exchange.principal())) {
+            out.raw(separator).string(path);
+            separator = ",";
+        }
         exchange.header("vary", "accept");
-        exchange.respondJson(
-                200,
-                out.raw("\"/health\",\"/live\",\"/ready\",\"/version\",\"/load\",\"/metrics\",\"/openapi.json\"]}")
-                        .toBytes());
+        exchange.respondJson(200, out.raw("]}").toBytes());
+    }
+
+    /** What may be asked for by one with these roles, each path once. */
+    private SortedSet<String> pathsFor(Principal principal) {
+        SortedSet<String> paths = new TreeSet<>();
+        for (Route route : all.get()) {
+            Role role = route.needs().role();
+            if (!route.page() && (role == null || principal.has(role))) {
+                paths.add(route.path());
+            }
+        }
+        return paths;
     }
 
     private void models(Exchange exchange) {

@@ -88,7 +88,7 @@ final class Protocols {
             handler.setHandshakeTimeoutMillis(Math.min(
                     MOST_HANDSHAKE.toMillis(),
                     dispatcher.options().readTimeout().toMillis()));
-            channel.pipeline().addLast(handler, new AlpnChooser(this, watchOnly));
+            channel.pipeline().addLast(new PlainHttpGuard(), handler, new AlpnChooser(this, watchOnly));
             return;
         }
         channel.pipeline().addLast(new PrefaceChooser(this, dispatcher.options(), watchOnly));

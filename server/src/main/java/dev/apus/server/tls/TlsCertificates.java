@@ -16,8 +16,10 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.security.PrivateKey;
+import java.security.cert.CertificateParsingException;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
+import java.util.Collection;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.Executors;
@@ -65,6 +67,28 @@ public final class TlsCertificates implements AutoCloseable {
      */
     public static void check(TlsOptions options) {
         load(options);
+    }
+
+    /**
+     * Whether an authority has signed the certificate and it names the host, so that a client which knows the authority needs to be told
+     * nothing.
+     *
+     * @param host a name or an address
+     */
+    public static boolean vouchedFor(TlsOptions options, String host) {
+        X509Certificate own = files(options).get(0).certificates().getFirst();
+        if (own.getIssuerX500Principal().equals(own.getSubjectX500Principal())) {
+            return false;
+        }
+        try {
+            Collection<List<?>> names = own.getSubjectAlternativeNames();
+            // Each is a kind and a value.
+            return names != null && names.stream().anyMatch(name -> host.equals(name.get(1)));
+        } catch (CertificateParsingException e) {
+            throw new IllegalArgumentException(
+                    "the names in the certificate of " + options.certificates() + " cannot be read: " + e.getMessage(),
+                    e);
+        }
     }
 
     /** What a new connection is set up with. */

@@ -307,7 +307,11 @@ class AuthTest {
         assertThat(answer(RawClient.get("/metrics", bearer(ADMIN)))).startsWith("HTTP/1.1 200 ");
         assertThat(answer(RawClient.get("/metrics", bearer(KEY))))
                 .startsWith("HTTP/1.1 403 ")
-                .contains("missing_role", "'inference'", "'monitor'");
+                .contains(
+                        "missing_role",
+                        "has the roles [inference]",
+                        "needs the role 'monitor' (or 'admin')",
+                        "--role monitor");
         assertThat(answer(RawClient.post("/v1/completions", BODY, bearer(MONITOR))))
                 .startsWith("HTTP/1.1 403 ")
                 .contains("missing_role", "connection: close");

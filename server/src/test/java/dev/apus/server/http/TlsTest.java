@@ -23,6 +23,7 @@ import java.security.interfaces.ECPrivateKey;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.List;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
@@ -84,11 +85,23 @@ class TlsTest {
     }
 
     @Test
-    void whoSpeaksNoTlsIsClosed() throws Exception {
+    void whoSpeaksPlainHttpIsTold() throws Exception {
         TlsOptions tls = options(pki.server("server"));
-        try (ServerFixture fixture = new ServerFixture(options -> options.tls(tls));
-                RawClient client = fixture.connect()) {
-            assertThat(client.send(RawClient.get("/health")).readAll()).doesNotContain("200");
+        try (ServerFixture fixture = new ServerFixture(options -> options.tls(tls))) {
+            for (String request : List.of(
+                    RawClient.get("/health"),
+                    RawClient.post("/v1/completions", "{\"prompt\":\"" + "hi".repeat(100_000) + "\"}"),
+                    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")) {
+                try (RawClient client = fixture.connect()) {
+                    assertThat(client.send(request).readAll())
+                            .startsWith("HTTP/1.1 400 Bad Request\r\n")
+                            .contains("connection: close", "this port speaks TLS: use https://")
+                            .endsWith("}");
+                }
+            }
+            try (RawClient client = fixture.connect()) {
+                assertThat(client.send("\u0000\u0001 neither").readAll()).doesNotContain("HTTP");
+            }
         }
     }
 
