@@ -10,6 +10,7 @@ jvm_arguments() {
     --enable-native-access=ALL-UNNAMED
     --sun-misc-unsafe-memory-access=allow   # Netty and JCTools still ask for it
     -XX:+UseCompactObjectHeaders
+    -XX:MaxRAM=16g                          # of which the next line takes a quarter at most
     -XX:MaxRAMPercentage=25
     -XX:+UseSerialGC                        # some 30 MB live and little garbage: G1 grew to 600 MB resident after three answers, this stays at 364
     -XX:MaxNewSize=64m                      # a collection copies what lives, so a small young generation costs no more and stays small

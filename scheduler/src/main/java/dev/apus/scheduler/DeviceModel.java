@@ -6,37 +6,27 @@ import dev.apus.models.Checkpoint;
 import dev.apus.models.Decoder;
 import java.nio.file.Path;
 import java.util.Objects;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * A model on its device, and how to bring it there again after the device failed. Used by one thread at a time: the loading one, the
+ * A model on its device. Used by one thread at a time: the loading one, the
  * engine's, and the closing one once the engine has ended.
  */
 final class DeviceModel implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(DeviceModel.class);
-
     private final Path path;
     private final EngineOptions options;
     private final MemoryPlan plan;
-    private final @Nullable Supplier<Backend> again;
     private @Nullable Backend backend;
     private @Nullable Decoder decoder;
     /** Read by any thread. */
     private volatile @Nullable KvCache cache;
 
-    /**
-     * @param backend belongs to this object
-     * @param again opens the device anew; null if that cannot be done
-     */
-    DeviceModel(Path path, EngineOptions options, MemoryPlan plan, Backend backend, @Nullable Supplier<Backend> again) {
+    /** @param backend belongs to this object */
+    DeviceModel(Path path, EngineOptions options, MemoryPlan plan, Backend backend) {
         this.path = path;
         this.options = options;
         this.plan = plan;
         this.backend = backend;
-        this.again = again;
     }
 
     static Checkpoint open(Path path, EngineOptions options) {
@@ -82,26 +72,6 @@ final class DeviceModel implements AutoCloseable {
     long kvResidentBytes() {
         KvCache current = cache;
         return current == null ? 0 : current.residentBytes();
-    }
-
-    /** How the engine gets a runner on a device opened anew; null if there is no way. */
-    @Nullable
-    Supplier<Runner> reopening() {
-        Supplier<Backend> opener = again;
-        return opener == null ? null : () -> reopen(opener);
-    }
-
-    private Runner reopen(Supplier<Backend> opener) {
-        try {
-            close();
-        } catch (RuntimeException e) {
-            // A device that failed may refuse to give its memory back; opening it anew tells whether that matters.
-            LOG.warn("the failed device could not be closed", e);
-        }
-        backend = opener.get();
-        try (Checkpoint checkpoint = open(path, options)) {
-            return load(checkpoint);
-        }
     }
 
     @Override

@@ -41,7 +41,7 @@ final class EngineLoop {
     /** A tenant that took less than its share may have so many steps to itself when it needs them, and no more. */
     private static final int ALLOWED_STEPS = 8;
 
-    private Runner runner;
+    private final Runner runner;
     private final int maxModelLength;
     private final BlockManager blocks;
     private final @Nullable BlockAgeCounts blockAges;
@@ -229,16 +229,6 @@ final class EngineLoop {
             fail(scheduler.running(0), message, true);
         }
         blocks.clearPrefixCache();
-    }
-
-    /** Goes on with another runner, made like the one before, after {@link #loseDevice}. */
-    void restart(Runner replacement) {
-        if (replacement.stepsInFlight() != steps.length || replacement.vocabSize() != runner.vocabSize()) {
-            throw new IllegalArgumentException("the new runner takes " + replacement.stepsInFlight()
-                    + " steps in flight over a vocabulary of " + replacement.vocabSize() + ", the old one took "
-                    + steps.length + " over " + runner.vocabSize());
-        }
-        runner = replacement;
     }
 
     /** Checks the block manager, for tests; see {@link BlockManager#checkInvariants}. */

@@ -16,7 +16,6 @@ import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,7 +50,7 @@ public final class LanguageModel implements AutoCloseable {
      * @throws IllegalArgumentException if the model does not fit the memory or the options do not fit the model
      */
     public static LanguageModel open(Path path, EngineOptions options) {
-        return open(path, () -> CpuBackend.create(CpuOptions.defaults()), options, null);
+        return open(path, CpuBackend.create(CpuOptions.defaults()), options, null);
     }
 
     /**
@@ -61,19 +60,7 @@ public final class LanguageModel implements AutoCloseable {
      * @param name to serve it as; null for the checkpoint's own
      */
     public static LanguageModel open(Path path, Backend backend, EngineOptions options, @Nullable String name) {
-        return ModelLoader.load(path, backend, null, options, name, PoolingOptions.defaults());
-    }
-
-    /**
-     * Opens a backend, loads a model onto it and starts its engine. When the device fails, the engine has it opened and loaded again, see
-     * {@link LocalEngine}.
-     *
-     * @param backends opens the device; what it opens belongs to the model
-     * @param name to serve it as; null for the checkpoint's own
-     */
-    public static LanguageModel open(
-            Path path, Supplier<Backend> backends, EngineOptions options, @Nullable String name) {
-        return open(path, backends, options, name, PoolingOptions.defaults());
+        return open(path, backend, options, name, PoolingOptions.defaults());
     }
 
     /**
@@ -82,12 +69,8 @@ public final class LanguageModel implements AutoCloseable {
      * @throws IllegalArgumentException if the model cannot do what is asked of it
      */
     public static LanguageModel open(
-            Path path,
-            Supplier<Backend> backends,
-            EngineOptions options,
-            @Nullable String name,
-            PoolingOptions pooling) {
-        return ModelLoader.load(path, backends.get(), backends, options, name, pooling);
+            Path path, Backend backend, EngineOptions options, @Nullable String name, PoolingOptions pooling) {
+        return ModelLoader.load(path, backend, options, name, pooling);
     }
 
     /**

@@ -13,11 +13,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
-import java.util.function.Supplier;
 import org.jctools.queues.atomic.MpscUnboundedAtomicArrayQueue;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -29,9 +27,8 @@ import org.slf4j.LoggerFactory;
  * within one.
  *
  * <p>On a runner that computes at once, a step that throws is run again sequence by sequence, and only those that throw alone fail. On one
- * that runs behind the engine, whatever it throws is a fault of the device: the requests that it was computing fail, retryable, the engine
- * goes on with a new runner where it was given a way to make one, and waiting requests are served by that. A second fault within
- * {@value #RESTART_MINUTES} minutes ends the engine.
+ * that runs behind the engine, whatever it throws is a fault of the device: all requests fail, retryable, and
+ * the engine ends: CUDA gives a process whose kernel faulted the device no more, so only a fresh process can go on.
  *
  * <p>The engine ends by itself only on such a fault or one of its own, after failing all requests; {@link EngineStats#alive} tells.
  */
@@ -40,9 +37,6 @@ public final class LocalEngine implements Engine, Turns {
 
     /** Commands of a piece of the queue: a burst of requests in one, and 2 KiB where there are none. */
     private static final int QUEUE_CHUNK = 256;
-
-    /** A device that fails again so soon is broken, or a request breaks it: better an end that an orchestrator sees than a loop. */
-    private static final int RESTART_MINUTES = 10;
 
     private final int vocabSize;
     private final int maxModelLength;
@@ -56,47 +50,31 @@ public final class LocalEngine implements Engine, Turns {
     private final AtomicBoolean parked = new AtomicBoolean();
     private final Outbox outbox = new Outbox(this::abort, () -> send(new Close()));
     private final EngineLoop loop;
-    private final @Nullable Supplier<Runner> reopen;
     private final Thread thread;
     private final List<Drain> drains = new ArrayList<>();
     private final ArrayDeque<Turns.Turn> turns = new ArrayDeque<>();
     private boolean closing;
     private volatile boolean accepting = true;
     private volatile boolean terminated;
-    private boolean restarted;
-    private long lastRestart;
-
-    /** Starts an engine that ends with the first fault of its device. */
-    public LocalEngine(Runner runner, EngineOptions options, int blockCount, int modelLength, List<Integer> eosIds) {
-        this(runner, null, options, blockCount, modelLength, eosIds);
-    }
+    private volatile boolean faulty;
 
     /**
      * Starts an engine.
      *
      * @param runner computes the steps; made for {@link EngineOptions#maxNumBatchedTokens} tokens, {@link EngineOptions#maxNumSeqs}
      *     sequences and {@link EngineOptions#maxLogitRows} logit rows; not closed by the engine
-     * @param reopen makes a runner like the first, with an empty KV cache of as many blocks, after its device failed; called on the
-     *     engine's thread, and a failure ends the engine; null if there is no way
      * @param options with limits, see {@link EngineOptions#forBackend}
      * @param blockCount blocks of {@link EngineOptions#BLOCK_SIZE} tokens in the runner's KV cache
      * @param modelLength most tokens that the model supports
      * @param eosIds ids that end a sequence unless it ignores them
      */
-    public LocalEngine(
-            Runner runner,
-            @Nullable Supplier<Runner> reopen,
-            EngineOptions options,
-            int blockCount,
-            int modelLength,
-            List<Integer> eosIds) {
-        this(runner, reopen, options, blockCount, modelLength, eosIds, System::nanoTime);
+    public LocalEngine(Runner runner, EngineOptions options, int blockCount, int modelLength, List<Integer> eosIds) {
+        this(runner, options, blockCount, modelLength, eosIds, System::nanoTime);
     }
 
     /** The same by another clock than the system's, for tests. */
     LocalEngine(
             Runner runner,
-            @Nullable Supplier<Runner> reopen,
             EngineOptions options,
             int blockCount,
             int modelLength,
@@ -107,7 +85,6 @@ public final class LocalEngine implements Engine, Turns {
                     + " and max_num_batched_tokens " + options.maxNumBatchedTokens()
                     + ", which leaves them to a backend; give options made by forBackend");
         }
-        this.reopen = reopen;
         this.blockCount = blockCount;
         cacheConfig = options.cacheConfig();
         this.eosIds = List.copyOf(eosIds);
@@ -143,7 +120,10 @@ public final class LocalEngine implements Engine, Turns {
     @Override
     public void submit(List<Job> jobs) {
         if (!accepting) {
-            throw new IllegalStateException("the engine is draining or closed and takes no more requests");
+            throw new IllegalStateException(
+                    faulty
+                            ? "the engine has ended by a fault"
+                            : "the engine is draining or closed and takes no more requests");
         }
         List<Submission> submissions = new ArrayList<>(jobs.size());
         for (Job job : jobs) {
@@ -299,7 +279,8 @@ public final class LocalEngine implements Engine, Turns {
             settle();
             loop.publish();
         } catch (RuntimeException | Error e) {
-            LOG.error("the engine ends by a fault of its own", e);
+            LOG.error("the engine ends by a fault", e);
+            faulty = true;
             accepting = false;
             failAll("the engine ended by a fault: " + e);
         } finally {
@@ -322,33 +303,10 @@ public final class LocalEngine implements Engine, Turns {
         try {
             loop.step();
         } catch (StepFault fault) {
-            Supplier<Runner> way = wayToRestart();
-            loop.loseDevice(fault.getMessage() + (way == null ? "" : "; it is restarted, try again"));
+            loop.loseDevice(String.valueOf(fault.getMessage()));
             loop.publish();
-            // They hear of it before the restart, not after.
-            outbox.flush();
-            if (way == null) {
-                throw fault;
-            }
-            restart(way, fault);
+            throw fault;
         }
-    }
-
-    /** What makes a new runner, or null if there is nothing or it was needed too short ago. */
-    private @Nullable Supplier<Runner> wayToRestart() {
-        boolean again = restarted && System.nanoTime() - lastRestart < TimeUnit.MINUTES.toNanos(RESTART_MINUTES);
-        if (again) {
-            LOG.error("the device failed twice within {} minutes", RESTART_MINUTES);
-        }
-        return again ? null : reopen;
-    }
-
-    private void restart(Supplier<Runner> way, StepFault fault) {
-        LOG.error("the device failed; the requests in flight have failed with it, it is restarted", fault);
-        restarted = true;
-        lastRestart = System.nanoTime();
-        loop.restart(way.get());
-        LOG.info("the device is restarted after {} ms", (System.nanoTime() - lastRestart) / 1_000_000);
     }
 
     /** Ends what the device still does, since its memory is freed next; a fault concerns nobody any more. */

@@ -73,7 +73,17 @@ public record MemoryPlan(
                     mebibytes(blocks * blockBytes),
                     mebibytes(left)));
         }
-        int length = (int) Math.min(wanted, (long) blocks * EngineOptions.BLOCK_SIZE);
+        long capacity = (long) blocks * EngineOptions.BLOCK_SIZE;
+        if (limits.maxModelLen() > capacity) {
+            throw new IllegalArgumentException(String.format(
+                    Locale.ROOT,
+                    "max_model_len is %d, but the KV cache holds %d tokens (%s); lower it, or give the cache more by "
+                            + (dedicated ? "--gpu-memory-utilization" : "--kv-cache-memory-bytes"),
+                    limits.maxModelLen(),
+                    capacity,
+                    mebibytes(blocks * blockBytes)));
+        }
+        int length = (int) Math.min(wanted, capacity);
         return new MemoryPlan(weights, workspace, kv, blockBytes, blocks, length, usable);
     }
 

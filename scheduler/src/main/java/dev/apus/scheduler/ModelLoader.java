@@ -17,7 +17,6 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,16 +30,10 @@ final class ModelLoader {
     /**
      * Loads a model onto a backend, which the returned model closes with itself; on failure it is closed here.
      *
-     * @param again opens the device anew after it failed; null if that cannot be done
      * @param name to serve it as; null for the checkpoint's own
      */
     static LanguageModel load(
-            Path path,
-            Backend backend,
-            @Nullable Supplier<Backend> again,
-            EngineOptions options,
-            @Nullable String name,
-            PoolingOptions pooling) {
+            Path path, Backend backend, EngineOptions options, @Nullable String name, PoolingOptions pooling) {
         if (options.loadFormat() != EngineOptions.LoadFormat.DUMMY && EncoderCheckpoint.isAt(path)) {
             return PoolingLoader.encoder(path, backend, options, name, pooling);
         }
@@ -57,7 +50,7 @@ final class ModelLoader {
             try {
                 plan = MemoryPlan.of(checkpoint, limits, backend);
                 LOG.info("{}: {}", checkpoint.name(), plan);
-                device = new DeviceModel(path, limits, plan, backend, again);
+                device = new DeviceModel(path, limits, plan, backend);
                 runner = device.load(checkpoint);
             } finally {
                 tokenizer = join(reading);
@@ -97,8 +90,7 @@ final class ModelLoader {
         ChatTemplate template = source == null ? null : JinjaTemplate.compile(source);
         Set<Integer> eosIds = new TreeSet<>(checkpoint.eosIds());
         eosIds.addAll(tokenizer.eosIds());
-        LocalEngine engine = new LocalEngine(
-                runner, device.reopening(), options, plan.kvBlocks(), plan.modelLength(), List.copyOf(eosIds));
+        LocalEngine engine = new LocalEngine(runner, options, plan.kvBlocks(), plan.modelLength(), List.copyOf(eosIds));
         ServedModel served = new ServedModel(
                 name == null ? checkpoint.name() : name,
                 tokenizer,

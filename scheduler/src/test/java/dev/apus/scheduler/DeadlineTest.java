@@ -20,7 +20,7 @@ class DeadlineTest {
     private LocalEngine engine = engine();
 
     private LocalEngine engine() {
-        return new LocalEngine(runner, null, TestOptions.cpu().maxNumSeqs(1).build(), 64, 1024, List.of(), clock::get);
+        return new LocalEngine(runner, TestOptions.cpu().maxNumSeqs(1).build(), 64, 1024, List.of(), clock::get);
     }
 
     @BeforeEach

@@ -55,7 +55,8 @@ class EngineLoopPropertyTest {
                 outbox,
                 admissions::ended,
                 System::nanoTime);
-        for (int i = 0; i < 150; i++) {
+        boolean alive = true;
+        for (int i = 0; i < 150 && alive; i++) {
             if (random.nextInt(3) == 0) {
                 add(loop, admissions, request(random, "r" + i, blocks), blocks);
             }
@@ -63,14 +64,18 @@ class EngineLoopPropertyTest {
                 loop.abort(all.get(random.nextInt(all.size())).request().id());
                 loop.checkInvariants();
             }
-            step(loop, blocks, shortContext, depth);
+            alive = step(loop, depth);
             outbox.flush();
         }
         int steps = 0;
-        while (!loop.isIdle()) {
+        while (alive && !loop.isIdle()) {
             assertThat(steps++).as("steps to finish").isLessThan(20_000);
-            step(loop, blocks, shortContext, depth);
+            alive = step(loop, depth);
             outbox.flush();
+        }
+        if (!alive) {
+            loop.abortAll();
+            loop.checkInvariants();
         }
         outbox.end();
         outbox.join();
@@ -119,7 +124,8 @@ class EngineLoopPropertyTest {
         all.add(new Sent(request, recorder));
     }
 
-    private void step(EngineLoop loop, int blocks, int shortContext, int depth) {
+    /** Whether the device lived through it. */
+    private boolean step(EngineLoop loop, int depth) {
         try {
             loop.step();
         } catch (StepFault fault) {
@@ -127,10 +133,10 @@ class EngineLoopPropertyTest {
             assertThat(fault).hasMessageContaining("poisoned");
             loop.loseDevice(LOST);
             loop.checkInvariants();
-            runners.add(new FakeRunner(blocks, shortContext, depth));
-            loop.restart(runners.getLast());
+            return false;
         }
         loop.checkInvariants();
+        return true;
     }
 
     private static void check(Sent sent, int maxLength) {

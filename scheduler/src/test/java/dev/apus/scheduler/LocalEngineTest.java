@@ -17,7 +17,6 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -466,13 +465,9 @@ class LocalEngineTest {
         assertThat(thread.getState()).isEqualTo(Thread.State.WAITING);
     }
 
-    private void start(int blocks, EngineOptions options) {
-        start(blocks, options, null);
-    }
-
-    void start(int blocks, EngineOptions options, @Nullable Supplier<Runner> reopen) {
+    void start(int blocks, EngineOptions options) {
         runner = new FakeRunner(blocks, Integer.MAX_VALUE, depth());
-        engine = new LocalEngine(runner, reopen, options, blocks, 1024, List.of(EOS));
+        engine = new LocalEngine(runner, options, blocks, 1024, List.of(EOS));
     }
 
     FakeRunner runner() {

@@ -29,7 +29,7 @@ final class PoolingModelTest {
         EngineOptions options =
                 EngineOptions.builder().maxNumSeqs(4).maxNumBatchedTokens(64).build();
         return LanguageModel.open(
-                path, () -> CpuBackend.create(new CpuOptions(CpuOptions.Provider.AUTO, 2)), options, null, pooling);
+                path, CpuBackend.create(new CpuOptions(CpuOptions.Provider.AUTO, 2)), options, null, pooling);
     }
 
     private static PoolingRequest request(int[] ids, PoolingTask task) {

@@ -186,20 +186,14 @@ public final class CudaDevice implements AutoCloseable {
                 return;
             }
             closed = true;
-            boolean faulty = true;
             try {
                 makeCurrent();
                 for (long address : allocations) {
                     Cuda.free(address);
                 }
-                faulty = false;
             } finally {
                 allocations.clear();
-                if (faulty) {
-                    Closing.all(() -> Cuda.resetPrimaryContext(device), () -> Cuda.releasePrimaryContext(device));
-                } else {
-                    Cuda.releasePrimaryContext(device);
-                }
+                Cuda.releasePrimaryContext(device);
             }
         }
     }

@@ -25,6 +25,8 @@ final class FakeDriverRun {
             events(device);
             launches(device, arena);
             failures(device);
+        }
+        try (Arena arena = Arena.ofConfined()) {
             kernelFault(arena);
         }
     }
@@ -144,11 +146,6 @@ final class FakeDriverRun {
             Closing.all(stream::synchronize, stream::close, device::close);
         } catch (CudaException e) {
             say(e.getSuppressed().length + " more after " + e.getMessage());
-        }
-        try (CudaDevice again = CudaDevice.open(0);
-                CudaStream working = again.newStream()) {
-            working.synchronize();
-            say("opened again");
         }
     }
 }

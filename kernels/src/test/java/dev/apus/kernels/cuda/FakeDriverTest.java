@@ -120,15 +120,13 @@ class FakeDriverTest {
                 .contains("CUDA device 3 of 1; 0 to 0 are there");
     }
 
-    /** All is refused then, and the context must go all the same. */
+    /** All is refused then, and the device is given back all the same. */
     @Test
-    void afterAKernelsFaultTheContextIsResetAndTheDeviceOpenedAgain() {
+    void afterAKernelsFaultTheContextIsReleased() {
         assertThat(output)
                 .anySatisfy(line -> assertThat(line)
-                        .startsWith("2 more after cuStreamSynchronize failed: CUDA_ERROR_ILLEGAL_ADDRESS (700)"))
-                .contains("opened again");
-        assertThat(calls)
-                .containsSubsequence("reset 7", "release 7", "stream 1", "destroy stream 1", "release 7", "release 7");
+                        .startsWith("2 more after cuStreamSynchronize failed: CUDA_ERROR_ILLEGAL_ADDRESS (700)"));
+        assertThat(calls).endsWith("release 7");
     }
 
     @Test

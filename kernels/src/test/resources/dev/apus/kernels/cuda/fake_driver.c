@@ -37,7 +37,7 @@ static void note(const char* format, ...) {
 #define MEMORY 0x7f0000000100ull
 
 static int capturing;
-/* After a kernel's fault every call fails with it, until the context is destroyed. */
+/* After a kernel's fault every call fails with it, until the process ends. */
 static int fault;
 
 int cuInit(unsigned flags) { note("init %u", flags); return 0; }
@@ -52,7 +52,6 @@ int cuDeviceGetAttribute(int* value, int attribute, int device) {
 int cuDeviceTotalMem_v2(size_t* bytes, int device) { *bytes = 85ull << 30; return device == DEVICE ? 0 : 101; }
 int cuDevicePrimaryCtxRetain(void** context, int device) { *context = CONTEXT; return device == DEVICE ? 0 : 101; }
 int cuDevicePrimaryCtxRelease_v2(int device) { note("release %d", device); return 0; }
-int cuDevicePrimaryCtxReset_v2(int device) { note("reset %d", device); fault = 0; return 0; }
 int cuCtxSetCurrent(void* context) { return context == CONTEXT ? 0 : 201; }
 int cuMemGetInfo_v2(size_t* free, size_t* total) { *free = 5ull << 30; *total = 85ull << 30; return 0; }
 int cuMemAlloc_v2(devptr* address, size_t bytes) {

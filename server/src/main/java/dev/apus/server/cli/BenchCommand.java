@@ -91,7 +91,7 @@ final class BenchCommand implements Callable<Integer> {
             return 0;
         }
         EngineOptions options = engine.options();
-        try (LanguageModel loaded = LanguageModel.open(path, engine::openBackend, options, model.name())) {
+        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name())) {
             if (soak != null) {
                 return soak(loaded, Duration.ofSeconds(soak));
             }

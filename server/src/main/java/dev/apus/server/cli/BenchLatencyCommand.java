@@ -86,7 +86,7 @@ final class BenchLatencyCommand implements Callable<Integer> {
         EngineOptions options = engine.options();
         List<OfflineBench.Run> measured = new ArrayList<>();
         AtomicReference<@Nullable StepProfile> profile = new AtomicReference<>();
-        try (LanguageModel loaded = LanguageModel.open(path, () -> openBackend(profile), options, model.name())) {
+        try (LanguageModel loaded = LanguageModel.open(path, openBackend(profile), options, model.name())) {
             OfflineBench bench = new OfflineBench(loaded.served().engine());
             for (int i = 0; i < warmUps + runs; i++) {
                 StepProfile watched = profile.get();

@@ -46,7 +46,7 @@ final class BenchThroughputCommand implements Callable<Integer> {
         Path path = model.resolve();
         // All requests wait from the start.
         EngineOptions options = engine.options();
-        try (LanguageModel loaded = LanguageModel.open(path, engine::openBackend, options, model.name())) {
+        try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name())) {
             List<BenchRequest> requests = workload.requests(loaded.served().vocabSize()).stream()
                     .map(request -> request.text() == null
                             ? request

@@ -50,7 +50,7 @@ final class ChatCommand implements Callable<Integer> {
         EngineOptions options = UsageException.checked(engine::options);
         Path path = model.resolve();
         try (LanguageModel loaded =
-                model.open(path, p -> LanguageModel.open(p, engine::openBackend, options, model.name()))) {
+                model.open(path, p -> LanguageModel.open(p, engine.openBackend(), options, model.name()))) {
             PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
             if (Terminal.interactive()) {
                 out.println(loaded.served().name() + " is ready. /exit ends the conversation, /clear forgets it.");

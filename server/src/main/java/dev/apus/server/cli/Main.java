@@ -1,6 +1,7 @@
 package dev.apus.server.cli;
 
 import dev.apus.kernels.ApusException;
+import dev.apus.kernels.cuda.ffi.CudaException;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -148,7 +149,9 @@ public final class Main implements Runnable {
     private static int failed(Exception e, CommandLine command) {
         PrintWriter err = command.getErr();
         // Option records refuse values with the plain IllegalArgumentException.
-        boolean expected = e instanceof ApusException || e instanceof IllegalArgumentException;
+        boolean expected = e instanceof ApusException
+                || e instanceof IllegalArgumentException
+                || (e instanceof CudaException cuda && cuda.isOutOfMemory());
         if (System.getenv("APUS_DEBUG") != null || !expected) {
             e.printStackTrace(err);
         } else {

@@ -65,7 +65,7 @@ final class RunCommand implements Callable<Integer> {
         String text = readPrompt();
         Path path = model.resolve();
         try (LanguageModel loaded =
-                        model.open(path, p -> LanguageModel.open(p, engine::openBackend, options, model.name()));
+                        model.open(path, p -> LanguageModel.open(p, engine.openBackend(), options, model.name()));
                 Generation answer = answer(loaded, text)) {
             // Not picocli's writer: pieces must show as they come, in UTF-8 whatever the locale.
             PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);

@@ -172,7 +172,7 @@ final class ServeCommand implements Callable<Integer> {
                 path,
                 p -> LanguageModel.open(
                         p,
-                        EncoderCheckpoint.isAt(p) ? engine::openEncoderBackend : engine::openBackend,
+                        EncoderCheckpoint.isAt(p) ? engine.openEncoderBackend() : engine.openBackend(),
                         options,
                         servedModelName == null ? model.name() : servedModelName,
                         pools));

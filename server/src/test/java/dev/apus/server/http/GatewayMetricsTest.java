@@ -41,7 +41,7 @@ class GatewayMetricsTest {
     static void start() throws IOException {
         model = LanguageModel.open(
                 MODEL,
-                () -> CpuBackend.create(new CpuOptions(CpuOptions.Provider.AUTO, 1)),
+                CpuBackend.create(new CpuOptions(CpuOptions.Provider.AUTO, 1)),
                 EngineOptions.builder()
                         .maxNumSeqs(SEQUENCES)
                         .maxNumBatchedTokens(32)

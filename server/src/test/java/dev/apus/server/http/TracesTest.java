@@ -84,7 +84,7 @@ class TracesTest {
     void theSpansOfARequestAreItsTime() throws Exception {
         try (LanguageModel model = LanguageModel.open(
                         MODEL,
-                        () -> CpuBackend.create(new CpuOptions(CpuOptions.Provider.AUTO, 1)),
+                        CpuBackend.create(new CpuOptions(CpuOptions.Provider.AUTO, 1)),
                         EngineOptions.builder().maxNumSeqs(2).build(),
                         "tiny");
                 HttpServer server = HttpServer.start(

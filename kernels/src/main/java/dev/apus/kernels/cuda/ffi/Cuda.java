@@ -55,8 +55,6 @@ public final class Cuda {
     private static final MethodHandle PRIMARY_CTX_RETAIN = status("cuDevicePrimaryCtxRetain", ADDRESS, JAVA_INT);
     /** cuDevicePrimaryCtxRelease_v2(CUdevice) */
     private static final MethodHandle PRIMARY_CTX_RELEASE = status("cuDevicePrimaryCtxRelease_v2", JAVA_INT);
-    // CUresult cuDevicePrimaryCtxReset_v2(CUdevice dev)
-    private static final MethodHandle PRIMARY_CTX_RESET = status("cuDevicePrimaryCtxReset_v2", JAVA_INT);
     /** cuCtxSetCurrent(CUcontext) */
     private static final MethodHandle CTX_SET_CURRENT = status("cuCtxSetCurrent", JAVA_LONG);
     /** cuMemGetInfo_v2(size_t* free, size_t* total) */
@@ -208,17 +206,6 @@ public final class Cuda {
             throw NativeLibrary.unexpected(t);
         }
         CudaStatus.check(status, "cuDevicePrimaryCtxRelease_v2");
-    }
-
-    /** Destroys what the primary context holds, whoever retains it: of use after a fault, when nothing of it can be used any more. */
-    public static void resetPrimaryContext(int device) {
-        int status;
-        try {
-            status = (int) PRIMARY_CTX_RESET.invokeExact(device);
-        } catch (Throwable t) {
-            throw NativeLibrary.unexpected(t);
-        }
-        CudaStatus.check(status, "cuDevicePrimaryCtxReset_v2");
     }
 
     /** Makes a context the calling thread's. */
