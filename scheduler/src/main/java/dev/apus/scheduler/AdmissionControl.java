@@ -4,7 +4,6 @@ import dev.apus.scheduler.EngineEvent.FailureKind;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 
@@ -35,7 +34,7 @@ final class AdmissionControl {
     private final LongSupplier clock;
     private final ServiceRates rates;
     private final ConcurrentHashMap<String, TenantLoad> loads = new ConcurrentHashMap<>();
-    private final AtomicInteger inFlight = new AtomicInteger();
+    private final Places places;
     private final AtomicLong queuedTokens = new AtomicLong();
     /** Moving average over about {@link #AVERAGED_ENDS} of the time between two ends of requests, for Retry-After; at first a guess. */
     private volatile double secondsPerEnd = 0.1;
@@ -47,6 +46,9 @@ final class AdmissionControl {
         this.options = options;
         this.clock = clock;
         rates = new ServiceRates(options.maxNumSeqs());
+        int usual = options.maxNumSeqs() + options.maxWaiting();
+        int most = options.maxNumQueuedReqs() > 0 ? Math.min(usual, options.maxNumQueuedReqs()) : usual;
+        places = new Places(most, Math.max(0, most - options.maxNumSeqs()));
     }
 
     /** What is learnt of the engine. */
@@ -56,7 +58,7 @@ final class AdmissionControl {
 
     /** Requests that wait or run. */
     int inFlight() {
-        return inFlight.get();
+        return places.taken();
     }
 
     /** Prompt tokens that are to be computed. */
@@ -77,7 +79,7 @@ final class AdmissionControl {
      * @throws IllegalArgumentException if there are more than are ever taken
      */
     void admit(List<Submission> submissions) {
-        int most = mostRequests();
+        int most = places.most();
         int count = submissions.size();
         if (count > most) {
             throw new IllegalArgumentException("the request makes " + count + " sequences, at most " + most
@@ -86,15 +88,9 @@ final class AdmissionControl {
         }
         Submission first = submissions.getFirst();
         long tokens = price(submissions);
-        if (inFlight.addAndGet(count) > most) {
-            int others = inFlight.addAndGet(-count);
-            int waiting = Math.max(0, others - options.maxNumSeqs());
-            throw options.maxNumQueuedReqs() == most
-                    ? new QueueFullException(
-                            QueueFullException.Limit.REQUESTS,
-                            others + " requests wait or run, the limit is " + most,
-                            retryAfterSeconds(others))
-                    : new QueueFullException(waiting, options.maxWaiting(), retryAfterSeconds(waiting));
+        String tenant = first.request.tenant().name();
+        if (!places.take(tenant, count)) {
+            throw placesFull(count);
         }
         long queued = queuedTokens.addAndGet(tokens) - tokens;
         try {
@@ -103,16 +99,30 @@ final class AdmissionControl {
             }
             forecast(first);
         } catch (QueueFullException | DeadlineException e) {
-            inFlight.addAndGet(-count);
+            places.giveBack(tenant, count);
             queuedTokens.addAndGet(-tokens);
             throw e;
         }
         submissions.forEach(this::enqueue);
     }
 
-    private int mostRequests() {
-        int usual = options.maxNumSeqs() + options.maxWaiting();
-        return options.maxNumQueuedReqs() > 0 ? Math.min(usual, options.maxNumQueuedReqs()) : usual;
+    private QueueFullException placesFull(int count) {
+        int others = places.taken();
+        int most = places.most();
+        if (count <= most - others) {
+            return new QueueFullException(
+                    QueueFullException.Limit.REQUESTS,
+                    others + " requests wait or run, the limit is " + most
+                            + ", and the last places are kept for tenants that have fewer",
+                    retryAfterSeconds(others));
+        }
+        int waiting = Math.max(0, others - options.maxNumSeqs());
+        return options.maxNumQueuedReqs() == most
+                ? new QueueFullException(
+                        QueueFullException.Limit.REQUESTS,
+                        others + " requests wait or run, the limit is " + most,
+                        retryAfterSeconds(others))
+                : new QueueFullException(waiting, options.maxWaiting(), retryAfterSeconds(waiting));
     }
 
     /** What the submissions have to compute; of a prompt that several have, one has it all and the others find it cached but for a token. */
@@ -189,7 +199,7 @@ final class AdmissionControl {
 
     /** Forgets a submission that was taken and then not passed on, or that ends with the engine. */
     void takeBack(Submission submission) {
-        inFlight.decrementAndGet();
+        places.giveBack(submission.request.tenant().name(), 1);
         queuedTokens.addAndGet(-submission.queuedTokens);
         TenantLoad load = submission.load;
         if (load == null) {

@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.apus.scheduler.EngineEvent.FailureKind;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
@@ -261,5 +263,73 @@ class AdmissionControlTest {
         door.failed(late, FailureKind.QUEUE_EXPIRED, clock.get());
         door.ended(late);
         assertThat(door.rates().correction()).isGreaterThan(before);
+    }
+
+    @Test
+    void whoFillsTheQueueLeavesPlacesForOthers() {
+        door = new AdmissionControl(
+                TestOptions.cpu().maxNumSeqs(4).maxWaiting(16).build(), clock::get);
+        door.ended(admit(request(1).withTenant(OTHER)));
+        List<Submission> flood = new ArrayList<>();
+        for (int i = 0; i < 18; i++) {
+            flood.add(admit(request(1)));
+        }
+        assertThatThrownBy(() -> admit(request(1)))
+                .isInstanceOf(QueueFullException.class)
+                .hasMessageContaining("kept for tenants that have fewer");
+        admit(request(1).withTenant(OTHER));
+        admit(request(1).withTenant(Tenant.named("third")));
+        assertThatThrownBy(() -> admit(request(1).withTenant(OTHER))).isInstanceOf(QueueFullException.class);
+        assertThat(door.inFlight()).isEqualTo(20);
+        flood.forEach(door::ended);
+        assertThat(door.inFlight()).isEqualTo(2);
+    }
+
+    @Test
+    void oneTenantAloneHasAllPlaces() {
+        door = new AdmissionControl(
+                TestOptions.cpu().maxNumSeqs(4).maxWaiting(16).build(), clock::get);
+        for (int i = 0; i < 20; i++) {
+            admit(request(1));
+        }
+        assertThatThrownBy(() -> admit(request(1))).isInstanceOf(QueueFullException.class);
+    }
+
+    /** A refusal of many takes no place from one that fits, not even for a moment. */
+    @Test
+    void placesAreExactWhateverOthersAskFor() throws Exception {
+        door = new AdmissionControl(
+                TestOptions.cpu().maxNumSeqs(4).maxWaiting(16).build(), clock::get);
+        for (int i = 0; i < 15; i++) {
+            admit(request(1));
+        }
+        List<Submission> six = new ArrayList<>();
+        for (int i = 0; i < 6; i++) {
+            six.add(submission(request(1)));
+        }
+        AtomicBoolean done = new AtomicBoolean();
+        AtomicInteger admitted = new AtomicInteger();
+        Thread greedy = Thread.ofPlatform().start(() -> {
+            while (!done.get()) {
+                try {
+                    door.admit(six);
+                    admitted.incrementAndGet();
+                } catch (QueueFullException e) {
+                    Thread.onSpinWait();
+                }
+            }
+        });
+        try {
+            Submission one = submission(request(1));
+            for (int i = 0; i < 200_000; i++) {
+                door.admit(List.of(one));
+                door.takeBack(one);
+            }
+        } finally {
+            done.set(true);
+            greedy.join();
+        }
+        assertThat(admitted).hasValue(0);
+        assertThat(door.inFlight()).isEqualTo(15);
     }
 }

@@ -13,6 +13,7 @@ import io.netty.handler.codec.http2.DefaultHttp2HeadersFrame;
 import io.netty.handler.codec.http2.DefaultHttp2ResetFrame;
 import io.netty.handler.codec.http2.Http2DataFrame;
 import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2HeadersFrame;
 import io.netty.handler.codec.http2.Http2ResetFrame;
@@ -222,6 +223,10 @@ final class GrpcBridge extends ChannelInboundHandlerAdapter {
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
         // A stream error of the client's, or a connection that broke: nothing of the server's is at fault.
         LOG.debug("a gRPC stream failed", cause);
+        if (cause instanceof Http2Exception fault) {
+            // The codec counts resets for faults of the client's, and not the one that closing sends.
+            context.writeAndFlush(new DefaultHttp2ResetFrame(fault.error()));
+        }
         context.close();
     }
 

@@ -2,7 +2,6 @@ package dev.apus.server.grpc;
 
 import dev.apus.server.http.Caller;
 import io.grpc.Attributes;
-import io.netty.channel.Channel;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,9 +15,6 @@ interface GrpcTransport extends Caller {
     /** After how long the client gives the call up, in nanoseconds; null for never. */
     @Nullable
     Long timeoutNanos();
-
-    /** The connection that the call shares with others. */
-    Channel connection();
 
     /** What let the call in. */
     CallAdmission admission();

@@ -49,6 +49,11 @@ final class Access {
                 : Principal.of(Principal.NO_KEY, Role.INFERENCE, Role.MONITOR);
     }
 
+    /** Whether a request needs a key now. */
+    boolean needsKeys() {
+        return keys.get().guards();
+    }
+
     /**
      * Finds who sends the request and sets it as the exchange's principal.
      *
@@ -70,6 +75,7 @@ final class Access {
         }
         exchange.principal(principal);
         require(principal, needs);
+        exchange.authorised();
     }
 
     /** Who sends a request with these headers; without keys, anyone. @throws ApiException 401 without a valid key */

@@ -7,8 +7,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where one answer goes: an HTTP/1.1 connection or a stream of an HTTP/2 connection. All methods but {@link #loop} run on its event loop
- * only; they are called in the order of an answer, either {@link #whole} or {@link #part} until the last, and then {@link #answered}.
+ * Where one answer goes: an HTTP/1.1 connection or a stream of an HTTP/2 connection. Methods run on its event loop
+ * only where they do not say otherwise; they are called in the order of an answer, either {@link #whole} or {@link #part} until the last, and then {@link #answered}.
  */
 interface AnswerSink {
     /** A header field; the name is in lower case, neither holds control characters. */
@@ -67,6 +67,12 @@ interface AnswerSink {
 
     /** Ends the connection or stream without an end of the answer: for clients that do not read. */
     void cutOff();
+
+    /** Who sends the request has a right to an answer. Any thread. */
+    default void authorised() {}
+
+    /** So many bytes more of the answer have been written and wait for the client, or less if negative. */
+    default void unread(long bytes) {}
 
     /** The answer is written, and may still be on its way. */
     void answered(Exchange exchange);

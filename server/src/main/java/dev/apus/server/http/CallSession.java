@@ -111,11 +111,20 @@ public final class CallSession {
     /** Takes bytes of an answer, from when they are written until they have left; they are felt by the requests to come. Any thread. */
     public void takeForAnswer(long bytes) {
         front.dispatcher().memory().takeForAnswer(bytes);
+        unread(bytes);
     }
 
     /** The bytes of the answer have left or never will. Any thread. */
     public void giveBackAnswer(long bytes) {
         front.dispatcher().memory().giveBackAnswer(bytes);
+        unread(-bytes);
+    }
+
+    private void unread(long bytes) {
+        ConnectionMemory connection = ConnectionMemory.of(caller.connection());
+        if (connection != null) {
+            connection.unread(bytes);
+        }
     }
 
     /**

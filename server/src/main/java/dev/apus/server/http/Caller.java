@@ -1,5 +1,6 @@
 package dev.apus.server.http;
 
+import io.netty.channel.Channel;
 import io.netty.util.concurrent.EventExecutor;
 import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
@@ -9,6 +10,9 @@ public interface Caller {
     /** Its address; null if that is not known. */
     @Nullable
     SocketAddress remote();
+
+    /** The connection that the stream shares with others. */
+    Channel connection();
 
     /** One of the server's event loops: the answer's parts are made on it. Any thread. */
     EventExecutor loop();

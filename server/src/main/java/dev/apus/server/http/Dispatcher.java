@@ -13,6 +13,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -78,6 +79,11 @@ final class Dispatcher {
         return inFlight.isPaused();
     }
 
+    /** Whether there are keys, so that a client must show one. */
+    boolean needsKeys() {
+        return access.needsKeys();
+    }
+
     /** What all requests together may take of the heap. */
     MemoryBudget memory() {
         return memory;
@@ -98,6 +104,9 @@ final class Dispatcher {
         if (authority != null) {
             // It counts, and the Host header does not (RFC 9112, 3.2.2).
             checkHost(authority);
+            if (!hosts.isEmpty() && !hosts.getFirst().strip().equalsIgnoreCase(authority)) {
+                throw ApiException.badRequest("the Host header differs from the host of the request's target");
+            }
         } else {
             hosts.forEach(this::checkHost);
         }
@@ -246,7 +255,15 @@ final class Dispatcher {
         if (route.inline()) {
             run(route, exchange);
         } else {
-            workers.execute(() -> run(route, exchange));
+            try {
+                workers.execute(() -> run(route, exchange));
+            } catch (RejectedExecutionException e) {
+                // The server's threads end; connections are open for a moment longer.
+                exchange.body(new byte[0]);
+                exchange.memory().close();
+                exchange.closeAfter();
+                exchange.respond(ApiException.unavailable("the server is shutting down"));
+            }
         }
     }
 

@@ -9,11 +9,14 @@ import io.netty.util.concurrent.EventExecutor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One request and its answer. Handlers work on virtual threads and answer once, either with {@link #respond} (any thread) or as a stream
@@ -21,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * {@link AnswerSink}'s matter.
  */
 final class Exchange {
+    private static final Logger LOG = LoggerFactory.getLogger(Exchange.class);
     private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._:/@+=-]{1,128}");
     /** The form of a target that proxies use; what follows the authority is the rest. */
     private static final Pattern ABSOLUTE_FORM = Pattern.compile("(?is)https?://([^/?#]*)(.*)");
@@ -213,6 +217,11 @@ final class Exchange {
         principal = who;
     }
 
+    /** Who sends it may do so. */
+    void authorised() {
+        sink.authorised();
+    }
+
     /** What counts it against its tenant's limits. */
     Admission admission() {
         return admission;
@@ -286,7 +295,7 @@ final class Exchange {
     void onEnd(Runnable action) {
         onEnd = action;
         if (isOver()) {
-            sink.loop().execute(action);
+            later(action);
         }
     }
 
@@ -322,7 +331,7 @@ final class Exchange {
             action.run();
             return;
         }
-        sink.loop().execute(() -> {
+        later(() -> {
             closeAfter();
             respond(refusal);
         });
@@ -368,7 +377,16 @@ final class Exchange {
         if (sink.loop().inEventLoop()) {
             respondNow(answerStatus, contentType, content);
         } else {
-            sink.loop().execute(() -> respondNow(answerStatus, contentType, content));
+            later(() -> respondNow(answerStatus, contentType, content));
+        }
+    }
+
+    /** On the event loop; not at all once that has ended with the server. */
+    private void later(Runnable action) {
+        try {
+            sink.loop().execute(action);
+        } catch (RejectedExecutionException e) {
+            LOG.debug("request {}: the server is closed and its connections with it", requestId);
         }
     }
 
@@ -404,7 +422,7 @@ final class Exchange {
 
     /** Answers with the head of a body of so many bytes, which was not asked for. */
     void respondHead(String contentType, long length) {
-        sink.loop().execute(() -> {
+        later(() -> {
             if (!ended && !headWritten) {
                 ended = true;
                 status = 200;
@@ -535,8 +553,10 @@ final class Exchange {
     /** Counts the bytes of an answer's end until they have left. */
     private Runnable leaving(int bytes) {
         budget.takeForAnswer(bytes);
+        sink.unread(bytes);
         return () -> {
             budget.giveBackAnswer(bytes);
+            sink.unread(-bytes);
             run(onLeft.getAndSet(null));
         };
     }

@@ -86,6 +86,9 @@ public final class FrontEnd {
         dispatcher.checkHead(request);
         Route route =
                 routes.computeIfAbsent(path, name -> new Route("POST", name, purpose.kind, purpose.needs, NO_HANDLER));
+        if (purpose != Purpose.PROBE) {
+            ConnectionMemory.checkUnread(caller.connection());
+        }
         MemoryBudget.Share memory = dispatcher.memory().share();
         if (!memory.tryTake(HEAD_COPIES * Http2Head.bytes(head))) {
             throw MemoryBudget.spent();

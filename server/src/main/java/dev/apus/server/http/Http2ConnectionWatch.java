@@ -4,10 +4,12 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.http2.DefaultHttp2GoAwayFrame;
+import io.netty.handler.codec.http2.DefaultHttp2SettingsFrame;
 import io.netty.handler.codec.http2.Http2ConnectionAdapter;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2FrameCodec;
+import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
@@ -32,6 +34,9 @@ final class Http2ConnectionWatch extends ChannelInboundHandlerAdapter implements
     private final Http2FrameCodec codec;
     private final Dispatcher dispatcher;
     private final ConnectionTimers timers;
+    /** Whether fewer streams are allowed than to clients that have shown a key. */
+    private boolean stranger;
+
     private boolean draining;
     private boolean graceOver;
 
@@ -40,6 +45,7 @@ final class Http2ConnectionWatch extends ChannelInboundHandlerAdapter implements
         this.codec = codec;
         this.dispatcher = dispatcher;
         HttpOptions options = dispatcher.options();
+        stranger = codec.connection().remote().maxActiveStreams() < options.h2MaxConcurrentStreams();
         timers = new ConnectionTimers(options.readTimeout(), idleTimeout, options.stallTimeout(), this);
     }
 
@@ -91,6 +97,15 @@ final class Http2ConnectionWatch extends ChannelInboundHandlerAdapter implements
                         TimeUnit.MILLISECONDS);
     }
 
+    private void welcome(ChannelHandlerContext context) {
+        if (stranger) {
+            stranger = false;
+            int streams = dispatcher.options().h2MaxConcurrentStreams();
+            codec.connection().remote().maxActiveStreams(streams);
+            context.writeAndFlush(new DefaultHttp2SettingsFrame(new Http2Settings().maxConcurrentStreams(streams)));
+        }
+    }
+
     private void endIfUnused(ChannelHandlerContext context) {
         if (codec.connection().numActiveStreams() == 0 && context.channel().isActive()) {
             context.writeAndFlush(new DefaultHttp2GoAwayFrame(Http2Error.NO_ERROR));
@@ -108,6 +123,8 @@ final class Http2ConnectionWatch extends ChannelInboundHandlerAdapter implements
     public void userEventTriggered(ChannelHandlerContext context, Object event) {
         if (event instanceof Protocols.Drain) {
             drain(context);
+        } else if (event instanceof Protocols.Authorised) {
+            welcome(context);
         } else if (event instanceof ChannelInputShutdownEvent) {
             closeNow(context);
         } else {

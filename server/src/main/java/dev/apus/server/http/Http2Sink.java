@@ -98,6 +98,19 @@ final class Http2Sink implements AnswerSink {
     }
 
     @Override
+    public void authorised() {
+        context.channel().parent().pipeline().fireUserEventTriggered(Protocols.Authorised.ONCE);
+    }
+
+    @Override
+    public void unread(long bytes) {
+        ConnectionMemory memory = ConnectionMemory.of(context.channel().parent());
+        if (memory != null) {
+            memory.unread(bytes);
+        }
+    }
+
+    @Override
     public void answered(Exchange exchange) {
         stream.answered(context, exchange);
     }

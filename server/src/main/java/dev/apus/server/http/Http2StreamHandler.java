@@ -146,6 +146,9 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
             // Probes are answered however full the memory is.
             throw MemoryBudget.spent();
         }
+        if (found == null || !found.inline()) {
+            ConnectionMemory.checkUnread(context.channel().parent());
+        }
         if (found != null && watchOnly && !found.watches()) {
             throw ApiException.tooManyConnections();
         }
@@ -257,13 +260,18 @@ final class Http2StreamHandler extends ChannelInboundHandlerAdapter implements C
         } else {
             LOG.error("stream {} failed", context.channel(), cause);
         }
-        reset(context);
+        // The codec counts resets for faults of the client's, and not those that say CANCEL.
+        reset(context, cause instanceof Http2Exception fault ? fault.error() : Http2Error.CANCEL);
     }
 
     /** Ends the stream without an end of the answer. */
     void reset(ChannelHandlerContext context) {
+        reset(context, Http2Error.CANCEL);
+    }
+
+    private static void reset(ChannelHandlerContext context, Http2Error why) {
         // Closing alone would tell the client nothing if the end of the answer is written and still waits.
-        context.writeAndFlush(new DefaultHttp2ResetFrame(Http2Error.CANCEL));
+        context.writeAndFlush(new DefaultHttp2ResetFrame(why));
         context.close();
     }
 

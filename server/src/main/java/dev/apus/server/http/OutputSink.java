@@ -69,6 +69,11 @@ final class OutputSink implements AnswerSink {
     }
 
     @Override
+    public void authorised() {
+        caller.connection().pipeline().fireUserEventTriggered(Protocols.Authorised.ONCE);
+    }
+
+    @Override
     public void answered(Exchange exchange) {
         answered.accept(exchange);
     }

@@ -10,12 +10,15 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.handler.codec.http.HttpDecoderConfig;
 import io.netty.handler.codec.http.HttpRequestDecoder;
+import io.netty.handler.codec.http2.DefaultHttp2ResetFrame;
+import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2FrameCodec;
 import io.netty.handler.codec.http2.Http2FrameCodecBuilder;
 import io.netty.handler.codec.http2.Http2MultiplexHandler;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.flush.FlushConsolidationHandler;
 import io.netty.handler.ssl.SslHandler;
+import io.netty.util.ReferenceCountUtil;
 import java.time.Duration;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
@@ -26,6 +29,11 @@ final class Protocols {
     /** Fired through the pipelines of all connections when the server begins to stop. */
     enum Drain {
         BEGUN
+    }
+
+    /** Fired through an HTTP/2 connection's pipeline when a request on it had a right to be answered. */
+    enum Authorised {
+        ONCE
     }
 
     /** Paths are short here; RFC 9112 recommends that 8000 bytes be taken. */
@@ -53,6 +61,8 @@ final class Protocols {
     private static final Duration LAST_STREAMS = Duration.ofSeconds(1);
     /** What a TLS handshake over a slow network takes. */
     private static final Duration MOST_HANDSHAKE = Duration.ofSeconds(10);
+    /** Streams of a client that has not shown a key yet, where one is needed. */
+    private static final int MOST_STREAMS_OF_STRANGERS = 32;
     /** Writes of a connection's streams that share one flush. */
     private static final int MOST_WRITES = 256;
 
@@ -107,7 +117,7 @@ final class Protocols {
                 .setUseRfc9112TransferEncoding(true);
         ConnectionHandler handler = new ConnectionHandler(dispatcher, watchOnly);
         ByteWatch watch = new ByteWatch(handler);
-        HttpRequestDecoder decoder = new HttpRequestDecoder(config);
+        HttpRequestDecoder decoder = new StrictRequestDecoder(config);
         channel.pipeline().addLast(watch, decoder);
         if (upgrade) {
             channel.pipeline().addLast(H2cUpgrade.handlers(this, dispatcher, watch, decoder, handler));
@@ -129,9 +139,12 @@ final class Protocols {
 
     Http2FrameCodec codec() {
         HttpOptions options = dispatcher.options();
+        int streams = dispatcher.needsKeys()
+                ? Math.min(options.h2MaxConcurrentStreams(), MOST_STREAMS_OF_STRANGERS)
+                : options.h2MaxConcurrentStreams();
         Http2FrameCodec codec = Http2FrameCodecBuilder.forServer()
                 .initialSettings(Http2Settings.defaultSettings()
-                        .maxConcurrentStreams(options.h2MaxConcurrentStreams())
+                        .maxConcurrentStreams(streams)
                         .maxHeaderListSize(options.maxHeaderBytes())
                         .initialWindowSize(STREAM_WINDOW))
                 .decoderEnforceMaxRstFramesPerWindow(MOST_RESETS, RESET_SECONDS)
@@ -142,7 +155,7 @@ final class Protocols {
                 .gracefulShutdownTimeoutMillis(LAST_STREAMS.toMillis())
                 .build();
         // A client that never acknowledges the settings is held to them, too.
-        codec.connection().remote().maxActiveStreams(options.h2MaxConcurrentStreams());
+        codec.connection().remote().maxActiveStreams(streams);
         return codec;
     }
 
@@ -150,23 +163,45 @@ final class Protocols {
     ChannelHandler[] streams(Http2FrameCodec codec, boolean watchOnly) {
         Duration idle = ConnectionTimers.idleTimeout(dispatcher.options(), watchOnly);
         return new ChannelHandler[] {
-            new Http2MultiplexHandler(new Streams(watchOnly)), new Http2ConnectionWatch(codec, dispatcher, idle)
+            new Http2MultiplexHandler(new Streams(codec, watchOnly)), new Http2ConnectionWatch(codec, dispatcher, idle)
         };
     }
 
-    /** Sets up a stream. */
+    /** Sets up the streams of a connection. */
     @ChannelHandler.Sharable
     private final class Streams extends ChannelInitializer<Channel> {
+        private final Http2FrameCodec codec;
         private final boolean watchOnly;
+        private final ConnectionMemory memory = new ConnectionMemory(dispatcher.memory());
 
-        Streams(boolean watchOnly) {
+        Streams(Http2FrameCodec codec, boolean watchOnly) {
+            this.codec = codec;
             this.watchOnly = watchOnly;
         }
 
         @Override
         protected void initChannel(Channel stream) {
             stream.config().setWriteBufferWaterMark(STREAM_MARK);
-            stream.pipeline().addLast(new Http2StreamHandler(dispatcher, watchOnly, grpc));
+            boolean admitted = memory.admit(stream, codec.connection().numActiveStreams());
+            stream.pipeline()
+                    .addLast(admitted ? new Http2StreamHandler(dispatcher, watchOnly, grpc) : new RefusedStream());
+        }
+    }
+
+    /** Tells the client that nothing was done with its request, so that it may send it again. */
+    // Netty futures: a failed write or close ends the stream.
+    @SuppressWarnings("FutureReturnValueIgnored")
+    private static final class RefusedStream extends ChannelInboundHandlerAdapter {
+        private boolean told;
+
+        @Override
+        public void channelRead(ChannelHandlerContext context, Object message) {
+            ReferenceCountUtil.release(message);
+            if (!told) {
+                told = true;
+                context.writeAndFlush(new DefaultHttp2ResetFrame(Http2Error.REFUSED_STREAM));
+                context.close();
+            }
         }
     }
 

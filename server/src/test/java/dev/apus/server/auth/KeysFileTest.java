@@ -239,6 +239,7 @@ class KeysFileTest {
                     "keys:\n",
                     "tenants: {}\n",
                     "[".repeat(200_000),
+                    "a: &a [x, x]\nb: &b [*a, *a]\nkeys: [*b, *b]\n",
                     "keys: []\n#" + "x".repeat(1 << 20))) {
                 Files.writeString(file, slip);
                 store.look();

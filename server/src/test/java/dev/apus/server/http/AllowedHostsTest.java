@@ -73,7 +73,8 @@ class AllowedHostsTest {
             assertThat(fixture.connectAndAnswer(
                             "GET http://localhost@evil.example/version HTTP/1.1\r\nHost: localhost\r\n\r\n"))
                     .contains(" 403 ");
-            assertThat(fixture.connectAndAnswer("GET http://localhost:80/version HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+            assertThat(fixture.connectAndAnswer(
+                            "GET http://localhost:80/version HTTP/1.1\r\nHost: localhost:80\r\n\r\n"))
                     .contains(" 200 ");
         }
     }

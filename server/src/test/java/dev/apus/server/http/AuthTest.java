@@ -53,6 +53,36 @@ class AuthTest {
         return keys;
     }
 
+    @Test
+    void aConnectionMayHaveFewStreamsUntilAKeyWasShown() throws Exception {
+        int usual = HttpOptions.builder().build().h2MaxConcurrentStreams();
+        try (RawHttp2 client = RawHttp2.connect(fixture.server)) {
+            RawHttp2.Frame first = client.awaitFrame(RawHttp2.SETTINGS);
+            assertThat(RawHttp2.setting(first, RawHttp2.MAX_CONCURRENT_STREAMS)).isEqualTo(32);
+            client.get(1, "/version");
+            assertThat(client.await(1).status()).isEqualTo(401);
+            for (int i = 0; i <= 32; i++) {
+                client.open(3 + 2 * i, "GET", "/health");
+            }
+            assertThat(client.await(3 + 2 * 32).reset).isEqualTo(RawHttp2.REFUSED_STREAM);
+            client.reset(3);
+            byte[] head = RawHttp2.head("GET", "/version", "authorization", "Bearer " + KEY);
+            client.frame(RawHttp2.HEADERS, RawHttp2.END_HEADERS | RawHttp2.END_STREAM, 101, head);
+            RawHttp2.Frame settings = client.awaitFrame(RawHttp2.SETTINGS);
+            while ((settings.flags() & RawHttp2.ACK) != 0) {
+                settings = client.awaitFrame(RawHttp2.SETTINGS);
+            }
+            assertThat(RawHttp2.setting(settings, RawHttp2.MAX_CONCURRENT_STREAMS))
+                    .isEqualTo(usual);
+            assertThat(client.await(101).status()).isEqualTo(200);
+            for (int i = 0; i < 40; i++) {
+                client.open(103 + 2 * i, "GET", "/health");
+            }
+            client.get(301, "/health");
+            assertThat(client.await(301).status()).isEqualTo(200);
+        }
+    }
+
     @BeforeAll
     void keysAreNoBarrierToProbes() {
         for (String path : List.of("/health", "/live", "/ready")) {
@@ -135,7 +165,7 @@ class AuthTest {
                 "/./v1/models",
                 "\\v1\\models",
                 "http://localhost/v1/models",
-                "http://localhost:8000//v1/models",
+                "http://localhost//v1/models",
                 "HTTP://localhost/v1/models",
                 "http://localhost/health/../v1/models",
                 "http://localhost?/v1/models",

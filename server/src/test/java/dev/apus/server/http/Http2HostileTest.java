@@ -64,6 +64,33 @@ class Http2HostileTest {
         }
     }
 
+    /** CVE-2025-8671, "MadeYouReset": the client's faults make the server reset, and its handlers work on. */
+    @Test
+    void aStormOfFaultsEndsTheConnection() throws Exception {
+        provokeResets(fixture.server, RawHttp2.head("POST", "/v1/completions", "content-type", "application/json"));
+        try (GrpcFixture grpc = new GrpcFixture()) {
+            provokeResets(
+                    grpc.server,
+                    RawHttp2.head("POST", "/dev.apus.v1.Inference/Generate", "content-type", "application/grpc"));
+        }
+    }
+
+    private static void provokeResets(HttpServer server, byte[] head) throws IOException {
+        try (RawHttp2 client = RawHttp2.connect(server)) {
+            for (int i = 0; i <= 1024; i++) {
+                int stream = 2 * i + 1;
+                client.frame(RawHttp2.HEADERS, RawHttp2.END_HEADERS, stream, head);
+                client.window(stream, 0);
+                while (client.answer(stream).reset < 0) {
+                    assertThat(client.read()).as("a frame before the end").isNotNull();
+                }
+                assertThat(client.answer(stream).reset).isEqualTo(RawHttp2.PROTOCOL_ERROR);
+            }
+            client.awaitEnd();
+            assertThat(client.goAway).isEqualTo(RawHttp2.ENHANCE_YOUR_CALM);
+        }
+    }
+
     /** CVE-2024-27316: a header block without an end. */
     @Test
     void aFloodOfContinuationsEndsTheConnection() throws Exception {

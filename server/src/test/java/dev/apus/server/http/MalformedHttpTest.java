@@ -37,6 +37,18 @@ class MalformedHttpTest {
                 "GET /ping HTTP/1.1\r\nHost : a\r\n\r\n",
                 "GET /ping HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
                 "GET /ping HTTP/1.1\r\nHost: localhost\r\nX: a\u0000b\r\n\r\n",
+                "GET /ping HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n",
+                "GET /ping HTTP/1.1\r\nHost: localhost\r\nX: a\r\n\tTransfer-Encoding: chunked\r\n\r\n",
+                "GET /ping HTTP/1.1\r\n Host: localhost\r\nHost: localhost\r\n\r\n",
+                "GET\t/ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                "GET /ping\tHTTP/1.1\r\nHost: localhost\r\n\r\n",
+                "GET /ping\u000bHTTP/1.1\r\nHost: localhost\r\n\r\n",
+                "GET\r/ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                "GET /ping?a\u0001b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                "GET /ping?a\u007fb HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                "\tGET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                "GET http://localhost/ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+                "GET http://localhost:81/ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
                 "G\u0001T /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
                 "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON + "Content-Length: -1\r\n\r\n",
                 "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + JSON + "Content-Length: 2, 3\r\n\r\n{}",
@@ -71,6 +83,17 @@ class MalformedHttpTest {
 
             assertThat(answer).matches("(?s)HTTP/1\\.1 (400|413|417|501|505) .*\"error\":\\{.*");
             assertThat(answer).contains("connection: close").doesNotContain(" 200 ");
+        }
+    }
+
+    @Test
+    void aGoodHeadAfterABodyIsTaken() throws Exception {
+        try (RawClient client = fixture.connect()) {
+            String body = "{\"prompt\":\"a\\n\"\r\n\t}\r\n b";
+            String answer = client.send("\r\n" + RawClient.post("/tokenize", body) + "\r\n"
+                            + RawClient.get("http://localhost/version", "Connection: close"))
+                    .readAll();
+            assertThat(answer).contains(" 400 ").contains(" 200 ");
         }
     }
 

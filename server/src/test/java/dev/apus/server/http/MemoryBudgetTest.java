@@ -13,6 +13,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -133,6 +134,74 @@ class MemoryBudgetTest {
             client.get(stream, "/v1/models");
             assertThat(client.await(stream).status()).isEqualTo(503);
         }
+    }
+
+    @Test
+    void openStreamsTakeMemory() throws Exception {
+        try (ServerFixture fixture =
+                new ServerFixture(options -> options.maxBodyBytes(1000).maxBufferedBytes(100_000))) {
+            try (RawHttp2 hoarder = RawHttp2.connect(fixture.server);
+                    RawHttp2 other = RawHttp2.connect(fixture.server)) {
+                for (int i = 0; i < 100; i++) {
+                    hoarder.open(2 * i + 1, "GET", "/health");
+                }
+                assertThat(hoarder.await(199).reset).isEqualTo(RawHttp2.REFUSED_STREAM);
+                long admitted = IntStream.range(0, 100)
+                        .filter(i -> hoarder.answer(2 * i + 1).reset < 0)
+                        .count();
+                assertThat(admitted).isBetween(15L, 24L);
+
+                for (int i = 0; i < ConnectionMemory.ALWAYS; i++) {
+                    other.get(2 * i + 1, "/health");
+                    assertThat(other.await(2 * i + 1).status()).isEqualTo(200);
+                }
+                for (int i = 0; i <= ConnectionMemory.ALWAYS; i++) {
+                    other.open(101 + 2 * i, "GET", "/health");
+                }
+                int last = 101 + 2 * ConnectionMemory.ALWAYS;
+                assertThat(other.await(last).reset).isEqualTo(RawHttp2.REFUSED_STREAM);
+                assertThat(other.answer(last - 2).reset).isEqualTo(-1);
+            }
+            ServerFixture.await("the memory is back", () -> fixture.server.memoryTaken() == 0);
+        }
+    }
+
+    @Test
+    void aClientThatReadsNoAnswersHoldsBackOnlyItself() throws Exception {
+        int length;
+        try (ServerFixture fixture = new ServerFixture()) {
+            length = fixture.connectAndAnswer(RawClient.get("/openapi.json")).length();
+        }
+        // A connection's part is three such answers.
+        int most = 3 * length * ConnectionMemory.PART;
+        try (ServerFixture fixture =
+                        new ServerFixture(options -> options.maxBodyBytes(1000).maxBufferedBytes(most));
+                RawHttp2 unread = RawHttp2.connect(fixture.server, 0);
+                RawHttp2 other = RawHttp2.connect(fixture.server)) {
+            for (int stream = 1; stream <= 7; stream += 2) {
+                assertThat(statusAlone(unread, stream, "/openapi.json")).isEqualTo(200);
+            }
+            assertThat(statusAlone(unread, 9, "/v1/models")).isEqualTo(503);
+            assertThat(statusAlone(unread, 11, "/health")).isEqualTo(200);
+            other.get(1, "/openapi.json");
+            assertThat(other.await(1).status()).isEqualTo(200);
+
+            for (int stream = 1; stream <= 11; stream += 2) {
+                unread.window(stream, length);
+            }
+            unread.window(0, 9 * length);
+            ServerFixture.await("the answers are read", () -> fixture.server.memoryTaken() == 0);
+            assertThat(statusAlone(unread, 13, "/v1/models")).isEqualTo(200);
+        }
+    }
+
+    /** Of an answer whose body may not come. */
+    private static int statusAlone(RawHttp2 client, int stream, String path) throws IOException {
+        client.get(stream, path);
+        while (client.answer(stream).status() == 0) {
+            client.read();
+        }
+        return client.answer(stream).status();
     }
 
     @Test

@@ -35,9 +35,11 @@ final class RawHttp2 implements AutoCloseable {
 
     static final int REFUSED_STREAM = 7;
     static final int CANCEL = 8;
+    static final int PROTOCOL_ERROR = 1;
     static final int ENHANCE_YOUR_CALM = 11;
 
     private static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
+    static final int MAX_CONCURRENT_STREAMS = 3;
     private static final int INITIAL_WINDOW_SIZE = 4;
 
     /** A frame as it came. */
@@ -128,6 +130,23 @@ final class RawHttp2 implements AutoCloseable {
                 .putInt(stream)
                 .put(payload)
                 .array();
+    }
+
+    /** Begins a request whose rest does not come. */
+    void open(int stream, String method, String path, String... more) throws IOException {
+        frame(HEADERS, END_HEADERS, stream, head(method, path, more));
+    }
+
+    /** The value of a setting that a frame of SETTINGS holds; -1 if it holds none. */
+    static int setting(Frame settings, int id) {
+        ByteBuffer all = ByteBuffer.wrap(settings.payload());
+        while (all.hasRemaining()) {
+            if (all.getShort() == id) {
+                return all.getInt();
+            }
+            all.getInt();
+        }
+        return -1;
     }
 
     /** Grants more bytes, on all streams together if the stream is 0. */
