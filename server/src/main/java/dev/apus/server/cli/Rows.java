@@ -13,7 +13,7 @@ final class Rows {
         StringBuilder out = new StringBuilder(String.format("%-" + NAME + "s", name));
         int column = out.length();
         boolean begins = true;
-        for (String word : value.split(" ")) {
+        for (String word : value.split(" ", -1)) {
             if (!begins && column + 1 + word.length() > WIDTH) {
                 out.append(System.lineSeparator()).append(indent).append(word);
                 column = indent.length() + word.length();

@@ -23,7 +23,8 @@ class ServeStopTest {
     void sigtermIsASuccessAndAFlightRecordingIsWritten() throws Exception {
         Path recording = folder.resolve("all.jfr");
         CliProcess cli = new CliProcess(folder, Map.of("APUS_LOG_LEVEL", "INFO"))
-                .flag("-XX:StartFlightRecording=settings=none,jdk.JVMInformation#enabled=true,filename=" + recording);
+                .flag("-XX:StartFlightRecording=settings=none,+jdk.JVMInformation#enabled=true,"
+                        + "+jdk.JVMInformation#period=beginChunk,filename=" + recording);
         Process server = cli.start("serve", CliProcess.TINY, "--port", "0");
         try {
             while (!cli.err().contains("try: curl -N http://127.0.0.1:")) {

@@ -203,7 +203,9 @@ class AdminTest {
         assertThatThrownBy(() -> network.require(anyone, Route.Needs.ADMIN))
                 .isInstanceOfSatisfying(ApiException.class, e -> {
                     assertThat(e.status()).isEqualTo(403);
-                    assertThat(e).hasMessageContaining("start the server with keys");
+                    assertThat(e)
+                            .hasMessageContaining(
+                                    "started without keys: start it with --admin-api-key or --api-keys-file");
                 });
         network.require(anyone, Route.Needs.MONITOR);
         network.require(anyone, Route.Needs.INFERENCE);
