@@ -112,7 +112,7 @@ public record EngineOptions(
         require(maxNumQueuedReqs >= 0, "max_num_queued_reqs", maxNumQueuedReqs, "0 (no limit of its own) or more");
         require(maxNumQueuedTokens >= 0, "max_num_queued_tokens", maxNumQueuedTokens, "0 (no limit) or more");
         require(kvCacheMemoryBytes >= 0, "kv_cache_memory_bytes", kvCacheMemoryBytes, "0 (automatic) or more");
-        require(numKvBlocks >= 0, "num_kv_blocks", numKvBlocks, "0 (automatic) or more");
+        require(numKvBlocks >= 0, "num_gpu_blocks_override", numKvBlocks, "0 (automatic) or more");
         require(
                 gpuMemoryUtilization > 0 && gpuMemoryUtilization <= 1,
                 "gpu_memory_utilization",

@@ -90,7 +90,7 @@ final class BenchCommand implements Callable<Integer> {
             finish(starts(path));
             return 0;
         }
-        EngineOptions options = engine.options();
+        EngineOptions options = UsageException.checked(engine::options);
         try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name())) {
             if (soak != null) {
                 return soak(loaded, Duration.ofSeconds(soak));

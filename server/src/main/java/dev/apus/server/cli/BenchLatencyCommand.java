@@ -83,7 +83,7 @@ final class BenchLatencyCommand implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException {
         Path path = model.resolve();
-        EngineOptions options = engine.options();
+        EngineOptions options = UsageException.checked(engine::options);
         List<OfflineBench.Run> measured = new ArrayList<>();
         AtomicReference<@Nullable StepProfile> profile = new AtomicReference<>();
         try (LanguageModel loaded = LanguageModel.open(path, openBackend(profile), options, model.name())) {

@@ -45,7 +45,7 @@ final class BenchThroughputCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         Path path = model.resolve();
         // All requests wait from the start.
-        EngineOptions options = engine.options();
+        EngineOptions options = UsageException.checked(engine::options);
         try (LanguageModel loaded = LanguageModel.open(path, engine.openBackend(), options, model.name())) {
             List<BenchRequest> requests = workload.requests(loaded.served().vocabSize()).stream()
                     .map(request -> request.text() == null

@@ -44,6 +44,10 @@ final class DoctorCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        EngineOptions options = UsageException.checked(engine::servingOptions);
+        if (fetchCuda && model.offline()) {
+            throw new UsageException("--fetch-cuda downloads 2 GB, which --offline forbids; leave one of them out");
+        }
         if (fetchCuda) {
             CudaReport.fetch(System.out);
         }
@@ -59,20 +63,29 @@ final class DoctorCommand implements Callable<Integer> {
                 "memory",
                 gibibytes(system.getTotalMemorySize()) + ", heap up to "
                         + gibibytes(Runtime.getRuntime().maxMemory()));
-        try (Backend backend = engine.openBackend()) {
+        try (Backend backend = backend()) {
             row("backend", backend.description());
             CudaReport.print(DoctorCommand::row);
             row("free memory", gibibytes(backend.freeMemory()));
             if (!noModel) {
-                return tellModel(backend);
+                return tellModel(backend, options);
             }
         }
         return 0;
     }
 
-    private int tellModel(Backend backend) {
+    /** What is missing for CUDA is told even where CUDA is demanded, which ends the report. */
+    private Backend backend() {
+        try {
+            return engine.openBackend();
+        } catch (UserException e) {
+            CudaReport.print(DoctorCommand::row);
+            throw e;
+        }
+    }
+
+    private int tellModel(Backend backend, EngineOptions options) {
         Path path = model.resolve();
-        EngineOptions options = engine.servingOptions();
         try (Checkpoint checkpoint = options.loadFormat() == EngineOptions.LoadFormat.DUMMY
                 ? Checkpoint.openDummy(path)
                 : Checkpoint.open(path)) {

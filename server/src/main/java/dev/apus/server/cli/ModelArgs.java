@@ -85,6 +85,11 @@ final class ModelArgs {
         return path;
     }
 
+    /** Whether nothing may be fetched. */
+    boolean offline() {
+        return offline;
+    }
+
     /** Finds the model, fetching it if need be, with progress on stderr. */
     Path resolve() {
         HubOptions options =

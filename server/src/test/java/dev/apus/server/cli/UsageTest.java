@@ -38,11 +38,20 @@ class UsageTest {
         "serve, --ssl-cert-reqs, 3, '--ssl-cert-reqs is 3, must be 0, 1 or 2'",
         "serve, --max-connections, 0, '--max-connections is 0, must be 1 or more'",
         "serve, --max-model-len, -1, '--max-model-len is -1, must be 0 (the model''s) or more'",
+        "doctor, --gpu-memory-utilization, 2, '--gpu-memory-utilization is 2.0, must be above 0 and at most 1'",
         "serve, --shutdown-timeout, -1, '--shutdown-timeout is -1, must be 0 or more'",
     })
     void aValueOutOfRangeIsWrongUsage(String command, String option, String value, String message) {
         Outcome outcome = run(command, NO_MODEL, option, value);
         assertThat(outcome.err).containsExactly("apus: " + message);
+        assertThat(outcome.status).isEqualTo(2);
+    }
+
+    @Test
+    void offlineForbidsTheFetchOfLibraries() {
+        Outcome outcome = run("doctor", "--no-model", "--offline", "--fetch-cuda");
+        assertThat(outcome.err)
+                .containsExactly("apus: --fetch-cuda downloads 2 GB, which --offline forbids; leave one of them out");
         assertThat(outcome.status).isEqualTo(2);
     }
 
