@@ -71,7 +71,7 @@ class Http2HostileTest {
         try (GrpcFixture grpc = new GrpcFixture()) {
             provokeResets(
                     grpc.server,
-                    RawHttp2.head("POST", "/dev.apus.v1.Inference/Generate", "content-type", "application/grpc"));
+                    RawHttp2.head("POST", "/apus.v1.Inference/Generate", "content-type", "application/grpc"));
         }
     }
 
