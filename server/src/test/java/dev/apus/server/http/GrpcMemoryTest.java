@@ -159,7 +159,8 @@ class GrpcMemoryTest {
         try (GrpcFixture fixture = new GrpcFixture();
                 RawHttp2 client = RawHttp2.connect(fixture.server)) {
             call(client, 1, TOKENIZE);
-            ServerFixture.await("the head", () -> fixture.server.memoryTaken() > 0);
+            ServerFixture.await(
+                    "the stream and the head", () -> fixture.server.memoryTaken() > ConnectionMemory.PER_STREAM);
             long head = fixture.server.memoryTaken();
             client.frame(RawHttp2.DATA, 0, 1, message(false, 12 << 20, new byte[0]));
             ServerFixture.await("the message's head", () -> fixture.server.memoryTaken() > head);
